@@ -1,0 +1,33 @@
+"""How the engine below the text generator is doing."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Device(StrEnum):
+    """What computes."""
+
+    METAL = "metal"
+    CUDA = "cuda"
+    CPU = "cpu"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineStatus:
+    """One look at the engine.
+
+    Attributes:
+        device: What computes.
+        active_memory_bytes: Memory that holds models and caches now, in bytes.
+        peak_memory_bytes: The most that it was since the engine started, in bytes.
+        active_requests: Requests that are being worked on.
+        waiting_requests: Requests that were accepted and not begun.
+        failure: Why the engine cannot serve, as a sentence; None while it can.
+    """
+
+    device: Device
+    active_memory_bytes: int = 0
+    peak_memory_bytes: int = 0
+    active_requests: int = 0
+    waiting_requests: int = 0
+    failure: str | None = None

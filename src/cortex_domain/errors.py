@@ -1,0 +1,298 @@
+"""Every error that Cortex raises on purpose, by who can act on it.
+
+CortexError
+├── RequestRefusedError             the caller can mend the request
+│   ├── InvalidRequestError
+│   ├── UnsupportedCapabilityError
+│   ├── ContextWindowExceededError
+│   ├── ModelNotFoundError
+│   ├── ModelNotDownloadedError
+│   ├── ModelAccessDeniedError
+│   ├── ModelInUseError
+│   └── InvalidModelError
+├── ResourceUnavailableError        the same request may succeed later
+│   ├── GeneratorBusyError
+│   ├── GeneratorFailedError
+│   ├── ModelNotLoadedError
+│   ├── ShuttingDownError
+│   ├── InsufficientMemoryError
+│   ├── InsufficientStorageError
+│   ├── ModelDownloadError
+│   └── StorageError
+└── ContractViolationError          an adapter broke its port: a bug
+
+Facts are attributes, the message says what to do, and nothing here knows about HTTP. Cancellation is not an error.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class CortexError(Exception):
+    """Base of every deliberate error.
+
+    Attributes:
+        code: Stable identifier in snake_case, the same on every wire and in logs.
+        message: One or two sentences for the person who can act.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class RequestRefusedError(CortexError):
+    """The request cannot be served as it stands; repeating it unchanged gives the same answer."""
+
+    code = "request_refused"
+
+
+class InvalidRequestError(RequestRefusedError):
+    """A value of the request breaks a stated rule.
+
+    Attributes:
+        parameter: Dotted path of the value in the request, or None when the request as a whole is wrong.
+    """
+
+    code = "invalid_request"
+
+    def __init__(self, message: str, *, parameter: str | None = None) -> None:
+        super().__init__(message)
+        self.parameter = parameter
+
+
+class UnsupportedCapabilityError(RequestRefusedError):
+    """The request needs something that the model or the adapter does not have.
+
+    Attributes:
+        capability: Value of the missing `Capability`.
+        model_id: The model that was asked.
+        parameter: Dotted path of the value in the request that needs the capability.
+    """
+
+    code = "unsupported_capability"
+
+    def __init__(self, *, capability: str, model_id: str, parameter: str) -> None:
+        super().__init__(
+            f"The model {model_id!r} does not support {capability!r}, which {parameter!r} needs. "
+            "Leave it out, or choose a model whose capabilities list it."
+        )
+        self.capability = capability
+        self.model_id = model_id
+        self.parameter = parameter
+
+
+class ContextWindowExceededError(RequestRefusedError):
+    """The prompt, or the prompt and the tokens asked for, do not fit the model's context window.
+
+    Attributes:
+        prompt_tokens: Length of the prompt, in tokens.
+        max_tokens: The answer length asked for, in tokens, or None when the request left it open.
+        context_window: Tokens that prompt and answer may have together.
+    """
+
+    code = "context_window_exceeded"
+
+    def __init__(self, *, prompt_tokens: int, max_tokens: int | None, context_window: int) -> None:
+        asked = "" if max_tokens is None else f" and max_tokens asks for {max_tokens} more"
+        super().__init__(
+            f"The prompt has {prompt_tokens} tokens{asked}, but the context window holds {context_window}. "
+            "Shorten the messages or lower max_tokens."
+        )
+        self.prompt_tokens = prompt_tokens
+        self.max_tokens = max_tokens
+        self.context_window = context_window
+
+
+class ModelNotFoundError(RequestRefusedError):
+    """No store knows a model of this name.
+
+    Attributes:
+        model_id: The name that was asked for.
+        nearest: Known names that resemble it, best first; may be empty.
+    """
+
+    code = "model_not_found"
+
+    def __init__(self, *, model_id: str, nearest: Sequence[str] = ()) -> None:
+        hint = f" Did you mean {', '.join(nearest)}?" if nearest else " List the models to see what there is."
+        super().__init__(f"There is no model named {model_id!r}.{hint}")
+        self.model_id = model_id
+        self.nearest = tuple(nearest)
+
+
+class ModelNotDownloadedError(RequestRefusedError):
+    """The model is known but its files are not here.
+
+    Attributes:
+        model_id: The model whose files are missing.
+    """
+
+    code = "model_not_downloaded"
+
+    def __init__(self, *, model_id: str) -> None:
+        super().__init__(f"The model {model_id!r} is not downloaded. Pull it first, then ask again.")
+        self.model_id = model_id
+
+
+class ModelAccessDeniedError(RequestRefusedError):
+    """The hub does not let this account read the model.
+
+    Attributes:
+        model_id: The model that was asked for.
+    """
+
+    code = "model_access_denied"
+
+    def __init__(self, *, model_id: str) -> None:
+        super().__init__(
+            f"The hub refuses access to {model_id!r}. Accept its licence on the hub and set HF_TOKEN, "
+            "or choose another model."
+        )
+        self.model_id = model_id
+
+
+class ModelInUseError(RequestRefusedError):
+    """The operation needs a model that nobody uses.
+
+    Attributes:
+        model_id: The model in use.
+    """
+
+    code = "model_in_use"
+
+    def __init__(self, *, model_id: str) -> None:
+        super().__init__(f"The model {model_id!r} is loaded. Unload it first.")
+        self.model_id = model_id
+
+
+class InvalidModelError(RequestRefusedError):
+    """The model's files are not a complete, unaltered model that this adapter can run.
+
+    Attributes:
+        model_id: The model.
+        reason: What is wrong with the files, as a sentence without its full stop.
+    """
+
+    code = "invalid_model"
+
+    def __init__(self, *, model_id: str, reason: str) -> None:
+        super().__init__(f"The model {model_id!r} cannot be used: {reason}.")
+        self.model_id = model_id
+        self.reason = reason
+
+
+class ResourceUnavailableError(CortexError):
+    """Something that Cortex needs is missing now; the same request may succeed later.
+
+    Attributes:
+        retry_after_s: Seconds after which trying again makes sense, or None when nobody can tell.
+    """
+
+    code = "resource_unavailable"
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class GeneratorBusyError(ResourceUnavailableError):
+    """The text generator has as many requests waiting as it accepts."""
+
+    code = "generator_busy"
+
+
+class GeneratorFailedError(ResourceUnavailableError):
+    """The text generator failed on its side while it worked on the request."""
+
+    code = "generator_failed"
+
+
+class ModelNotLoadedError(ResourceUnavailableError):
+    """The model was not, or no longer, in memory when the text generator was asked.
+
+    Attributes:
+        model_id: The model.
+    """
+
+    code = "model_not_loaded"
+
+    def __init__(self, *, model_id: str) -> None:
+        super().__init__(f"The model {model_id!r} is not loaded. Load it, then ask again.", retry_after_s=1.0)
+        self.model_id = model_id
+
+
+class ShuttingDownError(ResourceUnavailableError):
+    """Cortex is finishing what it has and takes nothing new."""
+
+    code = "shutting_down"
+
+
+class InsufficientMemoryError(ResourceUnavailableError):
+    """Loading would need more memory than there is.
+
+    Attributes:
+        model_id: The model to load.
+        required_bytes: Memory that it needs, in bytes.
+        available_bytes: Memory that is free, in bytes.
+    """
+
+    code = "insufficient_memory"
+
+    def __init__(self, *, model_id: str, required_bytes: int, available_bytes: int) -> None:
+        super().__init__(
+            f"Loading {model_id!r} needs about {required_bytes} bytes of memory and {available_bytes} are available. "
+            "Unload another model or choose a smaller one."
+        )
+        self.model_id = model_id
+        self.required_bytes = required_bytes
+        self.available_bytes = available_bytes
+
+
+class InsufficientStorageError(ResourceUnavailableError):
+    """A download would not fit on the disk.
+
+    Attributes:
+        model_id: The model to download.
+        required_bytes: Bytes still to be written.
+        available_bytes: Bytes that the disk has free for them.
+    """
+
+    code = "insufficient_storage"
+
+    def __init__(self, *, model_id: str, required_bytes: int, available_bytes: int) -> None:
+        super().__init__(
+            f"Downloading {model_id!r} needs {required_bytes} bytes and the disk has {available_bytes} free. "
+            "Delete a model or move MODEL_CACHE_DIR to a larger disk."
+        )
+        self.model_id = model_id
+        self.required_bytes = required_bytes
+        self.available_bytes = available_bytes
+
+
+class ModelDownloadError(ResourceUnavailableError):
+    """The hub could not be reached, answered with a failure, or broke off.
+
+    Attributes:
+        model_id: The model being downloaded.
+    """
+
+    code = "model_download_failed"
+
+    def __init__(self, message: str, *, model_id: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.model_id = model_id
+
+
+class StorageError(ResourceUnavailableError):
+    """Reading or writing local files failed."""
+
+    code = "storage_failed"
+
+
+class ContractViolationError(CortexError):
+    """An adapter did what its port forbids. Log it with its traceback: it is a bug, not a condition."""
+
+    code = "contract_violation"

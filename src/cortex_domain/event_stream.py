@@ -1,0 +1,148 @@
+"""The rules of an event stream, and what a whole stream adds up to.
+
+A generation is `GenerationStarted`, any number of `PrefillProgress`, any number of `TextDelta`, `GenerationFinished`.
+A pull is `PullStarted`, any number of `PullProgress`, `PullFinished`. A stream that fails raises instead of finishing.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from typing import TypeVar, assert_never
+
+from cortex_domain.errors import ContractViolationError
+from cortex_domain.events import (
+    GenerationEvent,
+    GenerationFinished,
+    GenerationStarted,
+    PrefillProgress,
+    PullEvent,
+    PullFinished,
+    PullProgress,
+    PullStarted,
+    TextDelta,
+)
+from cortex_domain.generation import GenerationResult
+
+EventT = TypeVar("EventT")
+
+
+class GenerationRules:
+    """Follows one generation and raises at the first event that breaks the order.
+
+    Raises:
+        ContractViolationError: From `accept` for an event out of place, from `close` for a stream that just stopped.
+    """
+
+    def __init__(self) -> None:
+        self.started: GenerationStarted | None = None
+        self.finished: GenerationFinished | None = None
+        self.texts: list[str] = []
+        self._processed_tokens = 0
+
+    def accept(self, event: GenerationEvent, /) -> None:
+        """Takes the next event."""
+        _require(self.finished is None, f"{event.type!r} came after 'done'")
+        is_first = isinstance(event, GenerationStarted)
+        _require(is_first == (self.started is None), f"{event.type!r} is out of place: 'started' comes first and once")
+        match event:
+            case GenerationStarted():
+                self.started = event
+            case PrefillProgress():
+                self._accept_progress(event)
+            case TextDelta(text=text):
+                _require(bool(text), "a 'text_delta' is empty")
+                self.texts.append(text)
+            case GenerationFinished():
+                self.finished = event
+            case _:
+                assert_never(event)
+
+    def close(self) -> None:
+        """Takes the end of the stream."""
+        _require(self.finished is not None, "the stream ended without 'done'")
+
+    def _accept_progress(self, event: PrefillProgress) -> None:
+        _require(not self.texts, "'prefill_progress' came after the first 'text_delta'")
+        within = self._processed_tokens <= event.processed_tokens <= event.total_tokens
+        _require(within, "'prefill_progress' shrank or passed its total")
+        self._processed_tokens = event.processed_tokens
+
+
+class PullRules:
+    """Follows one pull and raises at the first event that breaks the order.
+
+    Raises:
+        ContractViolationError: From `accept` for an event out of place, from `close` for a stream that just stopped.
+    """
+
+    def __init__(self) -> None:
+        self.started: PullStarted | None = None
+        self.finished: PullFinished | None = None
+        self._completed_bytes = 0
+
+    def accept(self, event: PullEvent, /) -> None:
+        """Takes the next event."""
+        _require(self.finished is None, f"{event.type!r} came after 'done'")
+        is_first = isinstance(event, PullStarted)
+        _require(is_first == (self.started is None), f"{event.type!r} is out of place: 'started' comes first and once")
+        match event:
+            case PullStarted():
+                self.started = event
+            case PullProgress():
+                within = self._completed_bytes <= event.completed_bytes <= event.total_bytes
+                _require(within, "'progress' shrank or passed its total")
+                self._completed_bytes = event.completed_bytes
+            case PullFinished():
+                self.finished = event
+            case _:
+                assert_never(event)
+
+    def close(self) -> None:
+        """Takes the end of the stream."""
+        _require(self.finished is not None, "the stream ended without 'done'")
+
+
+async def collect(events: AsyncIterator[GenerationEvent], /) -> GenerationResult:
+    """Reads a generation to its end and adds it up.
+
+    Raises:
+        ContractViolationError: The stream broke its rules.
+        CortexError: Whatever the stream itself raises.
+    """
+    rules = GenerationRules()
+    await _follow(events, rules.accept)
+    rules.close()
+    assert rules.started is not None
+    assert rules.finished is not None
+    return GenerationResult(
+        generation_id=rules.started.generation_id,
+        model=rules.started.model,
+        created_s=rules.started.created_s,
+        text="".join(rules.texts),
+        finish_reason=rules.finished.finish_reason,
+        usage=rules.finished.usage,
+        timings=rules.finished.timings,
+        warnings=rules.started.warnings,
+    )
+
+
+async def collect_pull(events: AsyncIterator[PullEvent], /) -> PullFinished:
+    """Reads a pull to its end and returns its last event.
+
+    Raises:
+        ContractViolationError: The stream broke its rules.
+        CortexError: Whatever the stream itself raises.
+    """
+    rules = PullRules()
+    await _follow(events, rules.accept)
+    rules.close()
+    assert rules.finished is not None
+    return rules.finished
+
+
+async def _follow(events: AsyncIterator[EventT], accept: Callable[[EventT], None]) -> None:
+    async for event in events:
+        accept(event)
+
+
+def _require(holds: bool, violation: str) -> None:
+    if not holds:
+        raise ContractViolationError(f"The adapter broke its event stream: {violation}.")

@@ -1,0 +1,124 @@
+"""What happens while an answer is generated or a model is pulled: one frozen class an event, told apart by `type`.
+
+The dataclasses are the wire format too: an edge encodes them as they are, with pydantic's `TypeAdapter`.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cortex_domain.generation import FinishReason, GenerationTimings, TokenUsage
+from cortex_domain.language_models import ModelId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationStarted:
+    """The request was accepted and its prompt counted; comes before any work on the prompt.
+
+    Attributes:
+        generation_id: The request's id.
+        model: Id of the model that answers.
+        created_s: When the request was accepted, in whole seconds since the Unix epoch.
+        prompt_tokens: Length of the rendered prompt, in tokens.
+        warnings: What will be done otherwise than asked, one sentence each.
+    """
+
+    type: Literal["started"] = "started"
+    generation_id: str
+    model: ModelId
+    created_s: int
+    prompt_tokens: int
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrefillProgress:
+    """A part of the prompt was processed.
+
+    Attributes:
+        processed_tokens: Prompt tokens done so far; never shrinks within one generation.
+        total_tokens: Prompt tokens in all.
+    """
+
+    type: Literal["prefill_progress"] = "prefill_progress"
+    processed_tokens: int
+    total_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextDelta:
+    """The next piece of the answer.
+
+    Attributes:
+        text: At least one whole character, to be appended to what came before.
+    """
+
+    type: Literal["text_delta"] = "text_delta"
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationFinished:
+    """The answer is complete; nothing follows.
+
+    Attributes:
+        finish_reason: Why it ended.
+        usage: Tokens read and written.
+        timings: Where the time went.
+    """
+
+    type: Literal["done"] = "done"
+    finish_reason: FinishReason
+    usage: TokenUsage
+    timings: GenerationTimings
+
+
+GenerationEvent = GenerationStarted | PrefillProgress | TextDelta | GenerationFinished
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullStarted:
+    """The files to fetch are known.
+
+    Attributes:
+        model: The model.
+        revision: The commit that is fetched, pinned for the whole pull; None when the store has no such thing.
+        total_bytes: Bytes of all files, those already here included.
+    """
+
+    type: Literal["started"] = "started"
+    model: ModelId
+    revision: str | None
+    total_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullProgress:
+    """More bytes are on disk.
+
+    Attributes:
+        completed_bytes: Bytes on disk so far, those of earlier attempts included; never shrinks within one pull.
+        total_bytes: Bytes of all files.
+    """
+
+    type: Literal["progress"] = "progress"
+    completed_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullFinished:
+    """The model is complete on disk; nothing follows.
+
+    Attributes:
+        model: The model.
+        revision: The commit that is now on disk; None when the store has no such thing.
+        size_bytes: Bytes on disk.
+    """
+
+    type: Literal["done"] = "done"
+    model: ModelId
+    revision: str | None
+    size_bytes: int
+
+
+PullEvent = PullStarted | PullProgress | PullFinished

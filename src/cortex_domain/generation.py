@@ -1,0 +1,203 @@
+"""What a text generation is asked for and what it reports: request, sampling, usage, timings, result."""
+
+import math
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from cortex_domain.errors import InvalidRequestError
+from cortex_domain.language_models import Capability, ModelId
+from cortex_domain.messages import AudioPart, ImagePart, Message
+
+MAX_SEED = 2**63 - 1
+MAX_STOP_TEXTS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingParameters:
+    """How the next token is drawn. The defaults of the penalties, biases and cuts change nothing.
+
+    The order of application is that of mlx-lm: biases and penalties on the logits, then top_p, min_p and top_k on the
+    log-probabilities, then temperature.
+
+    Attributes:
+        temperature: 0 to 2; 0 takes the most probable token.
+        top_p: Above 0, up to 1; keep the smallest set of tokens whose probability reaches this. 1 keeps all.
+        top_k: At least 1; keep this many tokens. None keeps all.
+        min_p: 0 to 1; drop tokens less probable than this share of the best one. 0 drops none.
+        seed: 0 to 2**63 - 1; the same seed and request give the same text. None draws afresh each time.
+        repetition_penalty: Above 0, up to 2; divides the logits of tokens seen in prompt and answer
+            (https://arxiv.org/abs/1909.05858). 1 changes nothing.
+        presence_penalty: -2 to 2; subtracted once from the logit of each token already in the answer.
+        frequency_penalty: -2 to 2; subtracted for each time that a token occurs in the answer.
+        logit_bias: Token id to a value of -100 to 100 that is added to the token's logit.
+    """
+
+    temperature: float = 0.7
+    top_p: float = 0.9
+    top_k: int | None = None
+    min_p: float = 0.0
+    seed: int | None = None
+    repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    logit_bias: Mapping[int, float] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        _require_within("temperature", self.temperature, 0.0, 2.0)
+        _require_within("top_p", self.top_p, 0.0, 1.0, above_low=True)
+        _require_within("top_k", self.top_k, 1, math.inf)
+        _require_within("min_p", self.min_p, 0.0, 1.0)
+        _require_within("seed", self.seed, 0, MAX_SEED)
+        _require_within("repetition_penalty", self.repetition_penalty, 0.0, 2.0, above_low=True)
+        _require_within("presence_penalty", self.presence_penalty, -2.0, 2.0)
+        _require_within("frequency_penalty", self.frequency_penalty, -2.0, 2.0)
+        for token_id, bias in self.logit_bias.items():
+            _require_within("logit_bias", token_id, 0, math.inf)
+            _require_within("logit_bias", bias, -100.0, 100.0)
+        object.__setattr__(self, "logit_bias", MappingProxyType(dict(self.logit_bias)))
+
+    @property
+    def needs(self) -> Mapping[Capability, str]:
+        """Capabilities that these values need, each with the name of the parameter that needs it."""
+        wanted = {
+            Capability.TOP_K: self.top_k is not None,
+            Capability.MIN_P: self.min_p > 0,
+            Capability.SEED: self.seed is not None,
+            Capability.REPETITION_PENALTY: self.repetition_penalty != 1,
+            Capability.PRESENCE_PENALTY: self.presence_penalty != 0,
+            Capability.FREQUENCY_PENALTY: self.frequency_penalty != 0,
+            Capability.LOGIT_BIAS: bool(self.logit_bias),
+        }
+        return {capability: capability.value for capability, is_wanted in wanted.items() if is_wanted}
+
+
+def new_generation_id() -> str:
+    """Draws an id that no other generation has."""
+    return f"gen_{uuid.uuid4().hex}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRequest:
+    """A chat to be continued by one assistant message.
+
+    Attributes:
+        model: Id or alias of a model.
+        messages: The chat so far, oldest first; at least one.
+        sampling: How tokens are drawn.
+        max_tokens: Longest answer in tokens, at least 1. None leaves it to the text generator's configured default,
+            cut to what the context window still holds.
+        stop: Up to 16 non-empty texts that end the answer; the text that matched is not part of the answer.
+        generation_id: Names this generation in events and logs.
+    """
+
+    model: ModelId
+    messages: tuple[Message, ...]
+    sampling: SamplingParameters = field(default_factory=SamplingParameters)
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    generation_id: str = field(default_factory=new_generation_id, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.messages:
+            raise InvalidRequestError("A request needs at least one message.", parameter="messages")
+        _require_within("max_tokens", self.max_tokens, 1, math.inf)
+        if len(self.stop) > MAX_STOP_TEXTS:
+            raise InvalidRequestError(f"At most {MAX_STOP_TEXTS} stop texts are allowed.", parameter="stop")
+        if not all(self.stop):
+            raise InvalidRequestError("A stop text must not be empty.", parameter="stop")
+
+    @property
+    def needs(self) -> Mapping[Capability, str]:
+        """Capabilities that this request needs, each with the parameter that needs it."""
+        parts = [part for message in self.messages for part in message.parts]
+        needs = dict(self.sampling.needs)
+        if any(isinstance(part, ImagePart) for part in parts):
+            needs[Capability.IMAGE_INPUT] = "messages"
+        if any(isinstance(part, AudioPart) for part in parts):
+            needs[Capability.AUDIO_INPUT] = "messages"
+        return needs
+
+
+class FinishReason(StrEnum):
+    """Why an answer ended.
+
+    STOP: the model or a stop text ended it. LENGTH: max_tokens or the context window did. CANCELLED: the caller did.
+    """
+
+    STOP = "stop"
+    LENGTH = "length"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenUsage:
+    """Tokens read and written by one generation.
+
+    Attributes:
+        prompt_tokens: Tokens of the rendered prompt, cached ones included.
+        cached_prompt_tokens: Prompt tokens whose computation was reused, 0 to prompt_tokens.
+        completion_tokens: Tokens drawn for the answer, the end token included.
+        total_tokens: prompt_tokens + completion_tokens.
+    """
+
+    prompt_tokens: int
+    cached_prompt_tokens: int = 0
+    completion_tokens: int
+    total_tokens: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "total_tokens", self.prompt_tokens + self.completion_tokens)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationTimings:
+    """Where the time of one generation went.
+
+    Attributes:
+        queue_ms: From acceptance to the first work on the prompt, in milliseconds.
+        prefill_ms: Work on the prompt, in milliseconds.
+        time_to_first_token_ms: From acceptance to the first token, in milliseconds.
+        tokens_per_second: Tokens after the first, divided by the seconds they took; 0 when there was only one.
+    """
+
+    queue_ms: float
+    prefill_ms: float
+    time_to_first_token_ms: float
+    tokens_per_second: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationResult:
+    """A whole answer.
+
+    Attributes:
+        generation_id: The request's id.
+        model: Id of the model that answered.
+        created_s: When the request was accepted, in whole seconds since the Unix epoch.
+        text: The answer.
+        finish_reason: Why it ended.
+        usage: Tokens read and written.
+        timings: Where the time went.
+        warnings: What was done otherwise than asked, one sentence each.
+    """
+
+    generation_id: str
+    model: ModelId
+    created_s: int
+    text: str
+    finish_reason: FinishReason
+    usage: TokenUsage
+    timings: GenerationTimings
+    warnings: tuple[str, ...]
+
+
+def _require_within(parameter: str, value: float | None, low: float, high: float, *, above_low: bool = False) -> None:
+    if value is None:
+        return
+    if not low <= value <= high or (above_low and value == low):
+        rule = f"above {low:g}" if above_low else f"at least {low:g}"
+        ceiling = "" if high == math.inf else f" and at most {high:g}"
+        raise InvalidRequestError(f"{parameter} must be {rule}{ceiling}, not {value!r}.", parameter=parameter)

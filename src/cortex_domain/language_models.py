@@ -1,0 +1,124 @@
+"""Language models as things that are named, described, stored and loaded."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import PurePath
+from typing import NewType
+
+from cortex_domain.errors import InvalidRequestError
+
+ModelId = NewType("ModelId", str)
+"""`namespace/name` as on the Hugging Face hub, or an alias without a namespace; see `parse_model_id`."""
+
+_SEGMENT = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_-])?"
+_MODEL_ID = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})?")
+
+
+def parse_model_id(text: str, /) -> ModelId:
+    """Checks that a text can name a model.
+
+    A model's files live in a directory made from its id, so what passes here can never climb out of a cache: one or
+    two segments of up to 96 letters, digits, `_`, `-` and `.`, none starting or ending with a dot, no `..` or `--`
+    (the hub's own rules).
+
+    Raises:
+        InvalidRequestError: The text breaks these rules.
+    """
+    if not _MODEL_ID.fullmatch(text) or ".." in text or "--" in text:
+        shown = text if len(text) <= 80 else f"{text[:77]}..."
+        raise InvalidRequestError(
+            f"{shown!r} cannot name a model. Write it as 'namespace/name', for example 'mlx-community/Qwen2.5-7B'.",
+            parameter="model",
+        )
+    return ModelId(text)
+
+
+class ModelState(StrEnum):
+    """How near a model is: in memory, on disk, or only known."""
+
+    LOADED = "loaded"
+    DOWNLOADED = "downloaded"
+    AVAILABLE = "available"
+
+
+class Capability(StrEnum):
+    """Something that not every model or adapter can do. Text in, text out is what all of them do."""
+
+    IMAGE_INPUT = "image_input"
+    AUDIO_INPUT = "audio_input"
+    SEED = "seed"
+    TOP_K = "top_k"
+    MIN_P = "min_p"
+    REPETITION_PENALTY = "repetition_penalty"
+    PRESENCE_PENALTY = "presence_penalty"
+    FREQUENCY_PENALTY = "frequency_penalty"
+    LOGIT_BIAS = "logit_bias"
+
+
+MODALITIES = frozenset({Capability.IMAGE_INPUT, Capability.AUDIO_INPUT})
+"""Capabilities that a model has or lacks by its own weights, whatever runs it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelDescriptor:
+    """What is known about a model without loading it.
+
+    Attributes:
+        id: The model's full name.
+        aliases: Other names that mean this model.
+        state: How near it is.
+        size_bytes: Its files on disk, or their download size when absent, in bytes; None when unknown.
+        memory_bytes: Memory that it needs, or takes once loaded, in bytes; None when unknown.
+        context_window: Tokens that prompt and answer may have together; None when unknown.
+        quantization: Weight format, for example `4-bit` or `float32`; None when unknown.
+        capabilities: What can be asked of it beyond plain text. A store says what the model's files have, a use case
+            says what remains of that with the adapter that runs it.
+        description: One line for a person; may be empty.
+    """
+
+    id: ModelId
+    aliases: tuple[str, ...] = ()
+    state: ModelState
+    size_bytes: int | None = None
+    memory_bytes: int | None = None
+    context_window: int | None = None
+    quantization: str | None = None
+    capabilities: frozenset[Capability] = frozenset()
+    description: str = ""
+
+    def answers_to(self, name: str, /) -> bool:
+        """Tells whether `name` is this model's id or one of its aliases."""
+        return name == self.id or name in self.aliases
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFiles:
+    """A model on disk, complete and checked.
+
+    Attributes:
+        model_id: The model.
+        directory: Where its files are.
+        revision: The commit or checksum that these files are; None when the store has no such thing.
+        size_bytes: Sum of the files' sizes, in bytes.
+    """
+
+    model_id: ModelId
+    directory: PurePath
+    revision: str | None
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """A model in memory.
+
+    Attributes:
+        id: The model.
+        memory_bytes: Memory that its weights take, in bytes.
+        context_window: Tokens that prompt and answer may have together.
+    """
+
+    id: ModelId
+    memory_bytes: int
+    context_window: int

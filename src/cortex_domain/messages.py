@@ -1,0 +1,115 @@
+"""What is said in a chat: messages made of parts."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cortex_domain.errors import InvalidRequestError
+
+
+class Role(StrEnum):
+    """Who speaks."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextPart:
+    """Plain text.
+
+    Attributes:
+        text: Any Unicode text without lone surrogates; may be empty.
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        try:
+            self.text.encode()
+        except UnicodeEncodeError:
+            raise InvalidRequestError(
+                "A text holds a lone surrogate, which is not valid Unicode. Send whole characters.",
+                parameter="messages",
+            ) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagePart:
+    """A picture.
+
+    Attributes:
+        data: The encoded file, at least one byte.
+        media_type: Its MIME type, for example `image/png`.
+    """
+
+    data: bytes
+    media_type: str
+
+    def __post_init__(self) -> None:
+        _require_media(self.data, self.media_type, family="image/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioPart:
+    """A sound.
+
+    Attributes:
+        data: The encoded file, at least one byte.
+        media_type: Its MIME type, for example `audio/wav`.
+    """
+
+    data: bytes
+    media_type: str
+
+    def __post_init__(self) -> None:
+        _require_media(self.data, self.media_type, family="audio/")
+
+
+ContentPart = TextPart | ImagePart | AudioPart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One turn of a chat.
+
+    Attributes:
+        role: Who speaks.
+        parts: What is said, in order; at least one part.
+    """
+
+    role: Role
+    parts: tuple[ContentPart, ...]
+
+    def __post_init__(self) -> None:
+        if not self.parts:
+            raise InvalidRequestError("A message needs at least one part.", parameter="messages")
+
+    @property
+    def text(self) -> str:
+        """The text parts joined without a separator; other parts are left out."""
+        return "".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+
+def system_message(text: str, /) -> Message:
+    """Builds a system message of one text part."""
+    return Message(role=Role.SYSTEM, parts=(TextPart(text=text),))
+
+
+def user_message(text: str, /) -> Message:
+    """Builds a user message of one text part."""
+    return Message(role=Role.USER, parts=(TextPart(text=text),))
+
+
+def assistant_message(text: str, /) -> Message:
+    """Builds an assistant message of one text part."""
+    return Message(role=Role.ASSISTANT, parts=(TextPart(text=text),))
+
+
+def _require_media(data: bytes, media_type: str, *, family: str) -> None:
+    if not data:
+        raise InvalidRequestError("An image or audio part holds no bytes.", parameter="messages")
+    if not media_type.startswith(family):
+        raise InvalidRequestError(
+            f"The media type {media_type!r} does not start with {family!r}.", parameter="messages"
+        )

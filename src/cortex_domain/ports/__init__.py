@@ -1,0 +1,9 @@
+"""All that an adapter author can implement, one file each."""
+
+from cortex_domain.ports.clock import Clock
+from cortex_domain.ports.engine_monitor import EngineMonitor
+from cortex_domain.ports.model_loader import ModelLoader
+from cortex_domain.ports.model_store import ModelStore
+from cortex_domain.ports.text_generator import TextGenerator
+
+__all__ = ["Clock", "EngineMonitor", "ModelLoader", "ModelStore", "TextGenerator"]

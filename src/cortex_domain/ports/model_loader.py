@@ -1,0 +1,44 @@
+"""Port: brings models into memory and lets them go."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Protocol
+
+from cortex_domain.language_models import LoadedModel, ModelFiles, ModelId
+
+
+class ModelLoader(Protocol):
+    """Owns the memory that models take.
+
+    Contract:
+        - After `load` returns, the model is in `loaded()` until `unload`.
+        - Loading a model that is loaded returns what is there; callers that load the same model at once share one load.
+        - Several models can be loaded at once.
+        - Unloading a model that is not loaded does nothing. Its memory is free when `unload` returns.
+        - Unloading ends generations in flight on that model with `ModelNotLoadedError`; others are not touched.
+        - A load that fails leaves nothing behind.
+    """
+
+    @abstractmethod
+    async def load(self, files: ModelFiles, /) -> LoadedModel:
+        """Loads a model.
+
+        Raises:
+            InvalidModelError: The files are not a model that this adapter runs.
+            InsufficientMemoryError: The model does not fit.
+            GeneratorFailedError: The engine failed on its side.
+            ShuttingDownError: The engine is stopping.
+        """
+
+    @abstractmethod
+    async def unload(self, model_id: ModelId, /) -> None:
+        """Unloads a model and frees its memory.
+
+        Raises:
+            GeneratorFailedError: The engine failed on its side.
+            ShuttingDownError: The engine is stopping.
+        """
+
+    @abstractmethod
+    def loaded(self) -> Sequence[LoadedModel]:
+        """Returns the models in memory, in the order in which they were loaded."""

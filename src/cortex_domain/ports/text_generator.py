@@ -1,0 +1,47 @@
+"""Port: continues a chat by one answer."""
+
+from abc import abstractmethod
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from cortex_domain.events import GenerationEvent
+from cortex_domain.generation import GenerationRequest
+from cortex_domain.language_models import Capability
+
+
+class TextGenerator(Protocol):
+    """Runs requests on models that are loaded.
+
+    Contract:
+        - Entering accepts or refuses the request. Nothing is generated before, and a refusal emits no event.
+        - The iterator follows the rules of `cortex_domain.event_stream`. `GenerationStarted` comes before any work on
+          the prompt, deltas come as they are produced.
+        - Leaving the block, for whatever reason and at any moment, cancels the work and frees its place; the events
+          left unread are dropped.
+        - Requests run side by side. What one request raises ends that request and no other.
+        - A text never holds half a character, nor the stop text that ended it, nor a part of one that is still open.
+        - A capability that is declared is honoured. A request that needs one that is not declared is refused.
+    """
+
+    @property
+    @abstractmethod
+    def capabilities(self) -> frozenset[Capability]:
+        """What this adapter honours on every model."""
+
+    @abstractmethod
+    def generate_text(
+        self, request: GenerationRequest, /
+    ) -> AbstractAsyncContextManager[AsyncIterator[GenerationEvent]]:
+        """Generates one answer; `request.model` is the id of a loaded model.
+
+        Raises:
+            UnsupportedCapabilityError: On entering; the request needs what is not declared.
+            ContextWindowExceededError: On entering; the prompt and the tokens asked for do not fit.
+            InvalidRequestError: On entering; the model cannot take this request (its chat template refuses the order
+                of roles, a token id lies outside its vocabulary).
+            ModelNotLoadedError: On entering; the model is not in memory.
+            GeneratorBusyError: On entering; too many requests wait.
+            GeneratorFailedError: On entering or iterating; the generator failed on its side.
+            ShuttingDownError: On entering or iterating; the generator is stopping.
+        """

@@ -1,0 +1,11 @@
+"""What Cortex does, one verb a file. A use case is built once with its ports and called like a function."""
+
+from cortex_domain.use_cases.delete_model import DeleteModel
+from cortex_domain.use_cases.describe_model import DescribeModel
+from cortex_domain.use_cases.generate_text import GenerateText
+from cortex_domain.use_cases.list_models import ListModels
+from cortex_domain.use_cases.load_model import LoadModel
+from cortex_domain.use_cases.pull_model import PullModel
+from cortex_domain.use_cases.unload_model import UnloadModel
+
+__all__ = ["DeleteModel", "DescribeModel", "GenerateText", "ListModels", "LoadModel", "PullModel", "UnloadModel"]
