@@ -1,0 +1,73 @@
+"""A job while the engine works on it: its text so far, its counts, its times."""
+
+from collections.abc import Iterator
+
+from cortex_adapters.mlx.answer_text import AnswerText
+from cortex_adapters.mlx.jobs import Job
+from cortex_domain.events import GenerationEvent, GenerationFinished, PrefillProgress, TextDelta
+from cortex_domain.generation import FinishReason, GenerationTimings, TokenUsage
+from cortex_domain.ports import Clock
+
+
+class ActiveJob:
+    """Turns what the batch generator reports about one sequence into events.
+
+    Attributes:
+        job: The job.
+        finished: Whether the last event was produced.
+    """
+
+    def __init__(self, job: Job, text: AnswerText, *, clock: Clock) -> None:
+        self.job = job
+        self.finished = False
+        self._text = text
+        self._clock = clock
+        self._completion_tokens = 0
+        self._prefill_began_s: float | None = None
+        self._prefill_ended_s: float | None = None
+        self._first_token_s: float | None = None
+
+    def take_progress(self, processed_tokens: int, *, step_began_s: float) -> Iterator[GenerationEvent]:
+        """Takes the news that `processed_tokens` of the prompt are done, by a step that began at `step_began_s`."""
+        if self._prefill_began_s is None:
+            self._prefill_began_s = step_began_s
+        self._prefill_ended_s = self._clock.monotonic_s()
+        yield PrefillProgress(processed_tokens=processed_tokens, total_tokens=len(self.job.prompt))
+
+    def take_token(self, token: int, finish_reason: str | None) -> Iterator[GenerationEvent]:
+        """Takes the next token, with mlx-lm's word on whether it ends the answer: `stop`, `length` or None."""
+        self._completion_tokens += 1
+        if self._first_token_s is None:
+            self._first_token_s = self._clock.monotonic_s()
+        # An end token is not text.
+        text = "" if finish_reason == "stop" else self._text.push(token)
+        if finish_reason is not None and not self._text.stopped:
+            text += self._text.flush()
+        if text:
+            yield TextDelta(text=text)
+        if self._text.stopped:
+            yield self._finish(FinishReason.STOP)
+        elif finish_reason is not None:
+            yield self._finish(FinishReason(finish_reason))
+
+    def _finish(self, finish_reason: FinishReason) -> GenerationFinished:
+        self.finished = True
+        usage = TokenUsage(prompt_tokens=len(self.job.prompt), completion_tokens=self._completion_tokens)
+        return GenerationFinished(finish_reason=finish_reason, usage=usage, timings=self._timings())
+
+    def _timings(self) -> GenerationTimings:
+        now_s = self._clock.monotonic_s()
+        first_token_s = now_s if self._first_token_s is None else self._first_token_s
+        prefill_ended_s = first_token_s if self._prefill_ended_s is None else self._prefill_ended_s
+        prefill_began_s = prefill_ended_s if self._prefill_began_s is None else self._prefill_began_s
+        decode_s = now_s - first_token_s
+        return GenerationTimings(
+            queue_ms=_ms(prefill_began_s - self.job.accepted_s),
+            prefill_ms=_ms(prefill_ended_s - prefill_began_s),
+            time_to_first_token_ms=_ms(first_token_s - self.job.accepted_s),
+            tokens_per_second=round((self._completion_tokens - 1) / decode_s, 2) if decode_s > 0 else 0.0,
+        )
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)

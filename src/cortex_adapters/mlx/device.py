@@ -1,0 +1,61 @@
+"""What computes, and how much memory it has: the only place that asks MLX which device it runs on."""
+
+from dataclasses import dataclass
+
+import mlx.core as mx
+import psutil
+
+from cortex_domain.engine_status import Device
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryUse:
+    """Memory that MLX holds in this process.
+
+    Attributes:
+        active_bytes: Arrays that are alive, in bytes.
+        peak_bytes: The most that was ever alive at once, in bytes.
+    """
+
+    active_bytes: int = 0
+    peak_bytes: int = 0
+
+
+def current_device() -> Device:
+    """Tells what MLX computes on by default."""
+    if mx.default_device().type == mx.cpu:
+        return Device.CPU
+    return Device.METAL if mx.metal.is_available() else Device.CUDA
+
+
+def memory_use() -> MemoryUse:
+    """Reads MLX's own counters."""
+    return MemoryUse(active_bytes=mx.get_active_memory(), peak_bytes=mx.get_peak_memory())
+
+
+def available_memory_bytes() -> int:
+    """Estimates the memory, in bytes, that another model may take.
+
+    Metal shares the machine's memory and names a working set that it keeps resident; CUDA reports its own memory where
+    the build tells it. Elsewhere it is what the operating system calls available.
+    """
+    free_bytes = int(psutil.virtual_memory().available)
+    info = mx.device_info()
+    match current_device():
+        case Device.METAL:
+            return min(free_bytes, int(info["max_recommended_working_set_size"]) - mx.get_active_memory())
+        case Device.CUDA:
+            return int(info.get("free_memory", free_bytes))
+        case Device.CPU:
+            return free_bytes
+
+
+def release_cached_memory() -> None:
+    """Gives the memory that MLX keeps for reuse back to the system."""
+    mx.clear_cache()
+
+
+def leave_thread() -> None:
+    """Ends MLX's work on the calling thread; call it last on every thread that used MLX."""
+    mx.synchronize()
+    mx.clear_streams()

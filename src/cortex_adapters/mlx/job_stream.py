@@ -1,0 +1,56 @@
+"""One job's outputs on their way from the engine to the reader."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+
+from cortex_domain.errors import CortexError
+from cortex_domain.events import GenerationEvent, GenerationStarted, TextDelta
+
+
+class JobStream(AsyncIterator[GenerationEvent]):
+    """Holds what the reader has not taken yet; used on the event loop only.
+
+    Text that waits is joined to one delta, so a reader who is slow or stopped costs no more than the answer's length,
+    and the engine never waits for one.
+
+    Attributes:
+        has_begun: Whether the engine has reported any work.
+    """
+
+    def __init__(self, started: GenerationStarted) -> None:
+        self.has_begun = False
+        self._waiting: deque[GenerationEvent | CortexError] = deque([started])
+        self._arrived = asyncio.Event()
+        self._ended = False
+
+    def put(self, output: GenerationEvent | CortexError, /) -> None:
+        """Adds the next output; an error is raised to the reader after what came before it."""
+        self.has_begun = True
+        self._waiting.append(self._joined(output))
+        self._arrived.set()
+
+    async def __anext__(self) -> GenerationEvent:
+        """Returns the next event.
+
+        Raises:
+            CortexError: The job ended with this error.
+            StopAsyncIteration: The job is over.
+        """
+        if self._ended:
+            raise StopAsyncIteration
+        while not self._waiting:
+            self._arrived.clear()
+            await self._arrived.wait()
+        output = self._waiting.popleft()
+        self._ended = isinstance(output, CortexError) or output.type == "done"
+        if isinstance(output, CortexError):
+            raise output
+        return output
+
+    def _joined(self, output: GenerationEvent | CortexError) -> GenerationEvent | CortexError:
+        last = self._waiting[-1] if self._waiting else None
+        if isinstance(output, TextDelta) and isinstance(last, TextDelta):
+            self._waiting.pop()
+            return TextDelta(text=last.text + output.text)
+        return output

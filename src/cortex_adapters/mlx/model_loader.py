@@ -1,0 +1,40 @@
+"""Model loader on MLX."""
+
+import asyncio
+from collections.abc import Sequence
+
+from cortex_adapters.mlx.engine_host import EngineHost
+from cortex_adapters.mlx.model_loading import LanguageModel
+from cortex_domain.language_models import LoadedModel, ModelFiles, ModelId
+from cortex_domain.ports import ModelLoader
+
+
+class MlxModelLoader(ModelLoader):
+    """Loads and unloads models in the engine; callers that want the same model share one load."""
+
+    def __init__(self, *, host: EngineHost) -> None:
+        self._host = host
+        self._loading: dict[ModelId, asyncio.Task[LanguageModel]] = {}
+
+    async def load(self, files: ModelFiles, /) -> LoadedModel:
+        """See `ModelLoader.load`. A caller that is cancelled leaves the load to the others."""
+        language_model = self._host.language_models.get(files.model_id)
+        if language_model is None:
+            language_model = await asyncio.shield(self._shared_load(files))
+        return language_model.as_loaded()
+
+    async def unload(self, model_id: ModelId, /) -> None:
+        """See `ModelLoader.unload`."""
+        await self._host.unload(model_id)
+
+    def loaded(self) -> Sequence[LoadedModel]:
+        """See `ModelLoader.loaded`."""
+        return [language_model.as_loaded() for language_model in self._host.language_models.values()]
+
+    def _shared_load(self, files: ModelFiles) -> "asyncio.Task[LanguageModel]":
+        task = self._loading.get(files.model_id)
+        if task is None:
+            task = asyncio.ensure_future(self._host.load(files))
+            self._loading[files.model_id] = task
+            task.add_done_callback(lambda _: self._loading.pop(files.model_id))
+        return task

@@ -1,0 +1,46 @@
+"""Finds stop texts in a stream of text, whatever the boundaries of tokens."""
+
+from collections.abc import Sequence
+
+
+class StopTextFilter:
+    """Lets text through up to the first stop text.
+
+    A suffix that may still become a stop text is held back until the next text decides.
+
+    Attributes:
+        stopped: Whether a stop text was found; nothing passes after that.
+    """
+
+    def __init__(self, stop_texts: Sequence[str]) -> None:
+        self._stop_texts = tuple(stop_texts)
+        self._held = ""
+        self.stopped = False
+
+    def push(self, text: str, /) -> str:
+        """Takes the next text and returns what may be shown now; may be empty."""
+        if self.stopped:
+            return ""
+        text = self._held + text
+        ends = [found for stop in self._stop_texts if (found := text.find(stop)) >= 0]
+        if ends:
+            self.stopped = True
+            self._held = ""
+            return text[: min(ends)]
+        shown = len(text) - self._open_length(text)
+        self._held = text[shown:]
+        return text[:shown]
+
+    def flush(self) -> str:
+        """Returns what is still held; call it when no more text comes."""
+        text, self._held = self._held, ""
+        return text
+
+    def _open_length(self, text: str) -> int:
+        """Length of the longest suffix of `text` that begins a stop text."""
+        return max((_overlap(text, stop) for stop in self._stop_texts), default=0)
+
+
+def _overlap(text: str, stop: str) -> int:
+    longest = min(len(text), len(stop) - 1)
+    return next((length for length in range(longest, 0, -1) if text.endswith(stop[:length])), 0)
