@@ -64,11 +64,10 @@ class Engine:
         """Reads the memory that MLX holds."""
         return memory_use()
 
-    def close(self) -> list[JobOutput]:
-        """Unloads everything, ends all jobs with `ShuttingDownError` and ends MLX's work on this thread."""
-        outputs = self._discard(list(self._batches), ShuttingDownError("Cortex is stopping. Send the request again."))
+    def close(self) -> None:
+        """Unloads everything and ends MLX's work on this thread; jobs that still ran are dropped without a word."""
+        self._discard(list(self._batches), ShuttingDownError("The engine is stopping."))
         leave_thread()
-        return outputs
 
     def _discard(self, model_ids: Iterable[ModelId], reason: CortexError) -> list[JobOutput]:
         outputs: list[JobOutput] = []

@@ -176,15 +176,17 @@ class EngineHost:
 
     def _run(self) -> None:
         try:
-            engine = self._make_engine()
-            try:
-                while self._obey(engine):
-                    self._publish(engine, engine.step())
-            finally:
-                self._publish(engine, engine.close())
+            self._work(self._make_engine())
         except BaseException as error:
             logger.exception("The engine's thread ended")
             self._post(partial(self._die, error))
+
+    def _work(self, engine: Engine) -> None:
+        try:
+            while self._obey(engine):
+                self._publish(engine, engine.step())
+        finally:
+            engine.close()
 
     def _obey(self, engine: Engine) -> bool:
         """Carries out what is waiting, and waits for a command when the engine has nothing to do."""

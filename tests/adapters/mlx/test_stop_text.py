@@ -1,0 +1,51 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cortex_adapters.mlx.stop_text import StopTextFilter
+
+ALPHABET = "ab<|>"
+
+
+@given(
+    pieces=st.lists(st.text(ALPHABET, max_size=4), max_size=12),
+    stops=st.lists(st.text(ALPHABET, min_size=1, max_size=4), max_size=3),
+)
+def test_what_passes_is_the_text_before_the_first_stop_text_however_it_is_cut(
+    pieces: list[str], stops: list[str]
+) -> None:
+    whole = "".join(pieces)
+    ends = [whole.find(stop) for stop in stops if stop in whole]
+
+    stop_filter = StopTextFilter(stops)
+    shown = "".join(stop_filter.push(piece) for piece in pieces)
+    shown += "" if stop_filter.stopped else stop_filter.flush()
+
+    # The stop text that is completed first ends it, also when a longer one began before it.
+    assert stop_filter.stopped == bool(ends)
+    assert shown == (_before_first_completed(pieces, stops) if ends else whole)
+
+
+def _before_first_completed(pieces: list[str], stops: list[str]) -> str:
+    seen = ""
+    for piece in pieces:
+        seen += piece
+        found = [seen.find(stop) for stop in stops if stop in seen]
+        if found:
+            return seen[: min(found)]
+    raise AssertionError("no stop text was completed")
+
+
+def test_a_part_of_a_stop_text_is_held_until_it_is_decided() -> None:
+    stop_filter = StopTextFilter(["STOP"])
+    assert stop_filter.push("abc ST") == "abc "
+    assert stop_filter.push("AY S") == "STAY "
+    assert stop_filter.push("TOP def") == ""
+    assert stop_filter.stopped
+    assert stop_filter.push("more") == ""
+
+
+def test_text_that_was_held_comes_out_at_the_end() -> None:
+    stop_filter = StopTextFilter(["</s>"])
+    assert stop_filter.push("a <") == "a "
+    assert stop_filter.flush() == "<"
+    assert stop_filter.flush() == ""

@@ -1,0 +1,54 @@
+"""A language model that loads in milliseconds and talks nonsense: random weights, one token a byte."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+from mlx.utils import tree_flatten
+from mlx_lm.models import llama
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+from cortex_domain.language_models import ModelFiles, ModelId
+
+TINY_MODEL = ModelId("tests/tiny")
+TINY_CONTEXT_WINDOW = 512
+END_TOKEN = "<|end|>"
+CHAT_TEMPLATE = "{% for m in messages %}{{ m.role[0] }}:{{ m.content }}\n{% endfor %}a:"
+
+
+def write_tiny_model(directory: Path) -> ModelFiles:
+    """Writes the model and returns its files."""
+    vocabulary = {text: token for token, text in enumerate([*sorted(pre_tokenizers.ByteLevel.alphabet()), END_TOKEN])}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([END_TOKEN])
+    tokenizer.save(str(directory / "tokenizer.json"))
+    _write_json(
+        directory / "tokenizer_config.json",
+        {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": END_TOKEN, "chat_template": CHAT_TEMPLATE},
+    )
+    config: dict[str, Any] = {
+        "model_type": "llama",
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "intermediate_size": 64,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "rms_norm_eps": 1e-5,
+        "vocab_size": len(vocabulary),
+        "max_position_embeddings": TINY_CONTEXT_WINDOW,
+        "tie_word_embeddings": False,
+    }
+    _write_json(directory / "config.json", config | {"eos_token_id": vocabulary[END_TOKEN]})
+    mx.random.seed(3)
+    network = llama.Model(llama.ModelArgs(**config))
+    weights = dict(tree_flatten(network.parameters()))
+    mx.save_safetensors(str(directory / "model.safetensors"), weights, metadata={"format": "mlx"})
+    size_bytes = sum(path.stat().st_size for path in directory.iterdir())
+    return ModelFiles(model_id=TINY_MODEL, directory=directory, revision=None, size_bytes=size_bytes)
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value))
