@@ -199,5 +199,5 @@ def _require_within(parameter: str, value: float | None, low: float, high: float
         return
     if not low <= value <= high or (above_low and value == low):
         rule = f"above {low:g}" if above_low else f"at least {low:g}"
-        ceiling = "" if high == math.inf else f" and at most {high:g}"
+        ceiling = "" if high == math.inf else f" and at most {high if isinstance(high, int) else f'{high:g}'}"
         raise InvalidRequestError(f"{parameter} must be {rule}{ceiling}, not {value!r}.", parameter=parameter)

@@ -11,7 +11,7 @@ from cortex_domain.errors import InvalidRequestError
 ModelId = NewType("ModelId", str)
 """`namespace/name` as on the Hugging Face hub, or an alias without a namespace; see `parse_model_id`."""
 
-_SEGMENT = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_-])?"
+_SEGMENT = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?"
 _MODEL_ID = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})?")
 
 
@@ -19,7 +19,7 @@ def parse_model_id(text: str, /) -> ModelId:
     """Checks that a text can name a model.
 
     A model's files live in a directory made from its id, so what passes here can never climb out of a cache: one or
-    two segments of up to 96 letters, digits, `_`, `-` and `.`, none starting or ending with a dot, no `..` or `--`
+    two segments of up to 96 letters, digits, `_`, `-` and `.`, none starting or ending with `-` or `.`, no `..` or `--`
     (the hub's own rules).
 
     Raises:

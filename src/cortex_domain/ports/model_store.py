@@ -17,8 +17,8 @@ class ModelStore(Protocol):
         - `describe` finds what is listed, by id or alias.
         - A model is `downloaded` exactly when `locate` returns its files, and these are complete.
         - `pull` follows the rules of `cortex_domain.event_stream`. One that ends early, by error or by leaving the
-          block, leaves the model not downloaded; a later pull goes on from what is there. A pull of a model that is
-          downloaded finishes at once.
+          block, leaves the model not downloaded; a later pull goes on from what is there, unless the store downloads
+          nothing. A pull of a model that is downloaded finishes at once.
         - `delete` removes all that a model keeps on disk. A model without files is left as it is.
     """
 
@@ -45,6 +45,7 @@ class ModelStore(Protocol):
         """Finds a model's files.
 
         Raises:
+            InvalidRequestError: The id cannot name a model.
             ModelNotFoundError: No model has this id.
             ModelNotDownloadedError: The files are not here.
             InvalidModelError: Files are here but damaged, or not of a model.
@@ -57,8 +58,8 @@ class ModelStore(Protocol):
 
         Raises:
             InvalidRequestError: On entering; the id cannot name a model.
-            ModelNotFoundError: On entering; the source has no such model.
-            ModelAccessDeniedError: On entering; the source refuses it.
+            ModelNotFoundError: On entering or iterating; the source has no such model, or no longer.
+            ModelAccessDeniedError: On entering or iterating; the source refuses it, or does so now.
             InvalidModelError: On entering or iterating; what the source has is not a model, or arrived altered.
             InsufficientStorageError: On entering; the disk is too small.
             ModelDownloadError: On entering or iterating; the source failed.
@@ -70,6 +71,7 @@ class ModelStore(Protocol):
         """Removes a model's files.
 
         Raises:
+            InvalidRequestError: The id cannot name a model.
             ModelNotFoundError: No model has this id.
             StorageError: The files cannot be removed.
         """
