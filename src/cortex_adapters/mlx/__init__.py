@@ -1,8 +1,6 @@
-"""Adapters that run models with MLX and mlx-lm. Importing this package does not import MLX.
-
-It does load OpenBLAS where MLX needs one, because that must happen before anything imports MLX.
-"""
+"""Text generation with MLX and mlx-lm; the only package that imports them."""
 
 from cortex_adapters.mlx.openblas import load_openblas
 
+# Before any module of this package imports MLX: afterwards MLX has bound its own, slow BLAS.
 load_openblas()

@@ -1,5 +1,6 @@
 """Turns an answer's tokens into text that may be shown."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -41,6 +42,7 @@ class AnswerText:
 
     def flush(self) -> str:
         """Returns the rest; call it after the last token. A character that was never completed is dropped."""
-        self._detokenizer.finalize()
+        with contextlib.suppress(KeyError):  # mlx-lm's, where half a character stands beside a special token
+            self._detokenizer.finalize()
         rest = self._filter.push(self._detokenizer.last_segment.rstrip(_HALF_CHARACTER))
         return rest + self._filter.flush()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import mlx.core as mx
 import psutil
 
+from cortex_adapters.mlx.weight_format import WeightFormat
 from cortex_domain.engine_status import Device
 
 
@@ -26,6 +27,11 @@ def current_device() -> Device:
     if mx.default_device().type == mx.cpu:
         return Device.CPU
     return Device.METAL if mx.metal.is_available() else Device.CUDA
+
+
+def preferred_weight_format() -> WeightFormat:
+    """Chooses the format in which this device runs a small model fastest (one stream; see `WeightFormat`)."""
+    return WeightFormat.FLOAT32 if current_device() is Device.CPU else WeightFormat.FOUR_BIT
 
 
 def memory_use() -> MemoryUse:

@@ -26,7 +26,7 @@ from cortex_domain.language_models import ModelFiles, ModelId
 logger = logging.getLogger(__name__)
 
 ResultT = TypeVar("ResultT")
-_Command = Callable[[Engine], Sequence[JobOutput]]
+_Command = Callable[[Engine], None]
 
 MAX_WAITING_JOBS = 256
 _BUSY_RETRY_AFTER_S = 2.0
@@ -116,13 +116,13 @@ class EngineHost:
             )
         job = make_job(JobId(next(self._job_ids)))
         stream = self._streams[job.id] = JobStream(started)
-        self._commands.put(lambda engine: engine.admit(job))
+        self._commands.put(lambda engine: self._publish(engine, engine.admit(job)))
         return job.id, stream
 
     def cancel(self, job_id: JobId, /) -> None:
         """Drops a job before the engine's next step; a job that is over is left alone."""
         if self._streams.pop(job_id, None) is not None:
-            self._commands.put(lambda engine: engine.cancel(job_id))
+            self._commands.put(lambda engine: self._publish(engine, engine.cancel(job_id)))
 
     # The loop's side.
 
@@ -132,10 +132,11 @@ class EngineHost:
         self._answers.add(answer)
         answer.add_done_callback(self._answers.discard)
 
-        def command(engine: Engine) -> Sequence[JobOutput]:
+        def command(engine: Engine) -> None:
             settle = _settlement(answer, function, engine)
+            # Whoever is answered finds the engine's memory as this command left it.
+            self._publish(engine, ())
             self._post(lambda: None if answer.done() else settle())
-            return ()
 
         self._commands.put(command)
         return await answer
@@ -194,7 +195,7 @@ class EngineHost:
             command = self._commands.get()
             if command is None:
                 return False
-            self._publish(engine, command(engine))
+            command(engine)
         return True
 
     def _publish(self, engine: Engine, outputs: Sequence[JobOutput]) -> None:

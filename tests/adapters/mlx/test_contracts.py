@@ -1,0 +1,59 @@
+"""The MLX adapters keep the contracts of their ports, on the real starter model."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cortex_contracts.engine_monitor import EngineMonitorContract
+from cortex_contracts.model_loader import ModelLoaderContract, ModelLoaderHarness
+from cortex_contracts.text_generator import TextGeneratorContract, TextGeneratorHarness
+from cortex_domain.language_models import ModelFiles, ModelId
+from cortex_domain.ports import ModelLoader, TextGenerator
+from cortex_entrypoints.container import CortexContainer
+
+pytestmark = pytest.mark.real_model
+
+
+@pytest.fixture
+async def harness(starter_container: CortexContainer, starter_files: ModelFiles, tmp_path: Path) -> ModelLoaderHarness:
+    adapters = starter_container.adapters
+    loader: ModelLoader = adapters.model_loader()
+    await loader.load(starter_files)
+    tokenizer = adapters.engine().language_models[starter_files.model_id].tokenizer
+    shutil.copy(Path(starter_files.directory) / "config.json", tmp_path)
+    return ModelLoaderHarness(
+        generator=adapters.text_generator(),
+        loader=loader,
+        monitor=adapters.engine_monitor(),
+        files=starter_files,
+        encode=lambda text: tokenizer.encode(text, add_special_tokens=False),
+        other_files=replace(starter_files, model_id=ModelId("tests/another-starter")),
+        invalid_files=ModelFiles(model_id=ModelId("tests/no-model"), directory=tmp_path, revision=None, size_bytes=1),
+    )
+
+
+class TestMlxTextGenerator(TextGeneratorContract):
+    pass
+
+
+class TestMlxModelLoader(ModelLoaderContract):
+    pass
+
+
+class TestMlxEngineMonitor(EngineMonitorContract):
+    pass
+
+
+async def test_the_adapter_declares_what_it_honours(harness: TextGeneratorHarness) -> None:
+    generator: TextGenerator = harness.generator
+    assert {capability.value for capability in generator.capabilities} == {
+        "seed",
+        "top_k",
+        "min_p",
+        "repetition_penalty",
+        "presence_penalty",
+        "frequency_penalty",
+        "logit_bias",
+    }
