@@ -1,0 +1,5 @@
+"""Adapters that are made of other adapters of the same port."""
+
+from cortex_adapters.combined.model_store import CombinedModelStore
+
+__all__ = ["CombinedModelStore"]
