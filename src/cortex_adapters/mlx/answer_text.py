@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Sequence
 from typing import Protocol
 
-from cortex_adapters.mlx.stop_text import StopTextFilter
+from cortex_domain.stop_texts import StopTextFilter
 
 _HALF_CHARACTER = "\N{REPLACEMENT CHARACTER}"
 

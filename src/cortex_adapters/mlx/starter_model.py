@@ -125,7 +125,7 @@ class StarterModelStore(ModelStore):
 
     @asynccontextmanager
     async def _pull(self, model_id: ModelId) -> AsyncIterator[AsyncIterator[PullEvent]]:
-        _require_starter(parse_model_id(model_id))
+        _require_starter(model_id)
         async with AsyncExitStack() as stack:
             yield await stack.enter_async_context(aclosing(await self._open_pull(stack)))
 
@@ -171,7 +171,7 @@ async def _tell_present(size_bytes: int) -> AsyncGenerator[PullEvent, None]:
 
 
 def _require_starter(model_id: ModelId) -> None:
-    if model_id != STARTER_MODEL:
+    if parse_model_id(model_id) != STARTER_MODEL:
         raise _not_found(model_id)
 
 

@@ -1,4 +1,4 @@
-"""Finds stop texts in a stream of text, whatever the boundaries of tokens."""
+"""Ends a text at a stop text, whatever the boundaries of the pieces in which it comes."""
 
 from collections.abc import Sequence
 

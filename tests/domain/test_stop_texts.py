@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cortex_adapters.mlx.stop_text import StopTextFilter
+from cortex_domain.stop_texts import StopTextFilter
 
 ALPHABET = "ab<|>"
 
@@ -49,3 +49,20 @@ def test_text_that_was_held_comes_out_at_the_end() -> None:
     assert stop_filter.push("a <") == "a "
     assert stop_filter.flush() == "<"
     assert stop_filter.flush() == ""
+
+
+@given(
+    pieces=st.lists(st.text(ALPHABET, max_size=3), max_size=8),
+    stops=st.lists(st.text(ALPHABET, min_size=1, max_size=4), max_size=3),
+)
+def test_exactly_the_longest_open_beginning_is_held_back(pieces: list[str], stops: list[str]) -> None:
+    stop_filter = StopTextFilter(stops)
+    whole = shown = ""
+    for piece in pieces:
+        whole += piece
+        shown += stop_filter.push(piece)
+        if stop_filter.stopped:
+            return
+        beginnings = {stop[:length] for stop in stops for length in range(1, len(stop))}
+        held = max((len(beginning) for beginning in beginnings if whole.endswith(beginning)), default=0)
+        assert shown == whole[: len(whole) - held]

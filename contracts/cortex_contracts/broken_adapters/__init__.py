@@ -1,0 +1,21 @@
+"""Adapters that are wrong on purpose, each in one way: proof that every requirement can fail.
+
+Each wraps the adapter of a harness that is right and spoils one thing. A test runs the whole contract against each and
+asserts that exactly the requirement it breaks is reported.
+"""
+
+from cortex_contracts.broken_adapters.breakage import Breakage
+from cortex_contracts.broken_adapters.clock import BROKEN_CLOCKS
+from cortex_contracts.broken_adapters.engine_monitor import BROKEN_ENGINE_MONITORS
+from cortex_contracts.broken_adapters.model_loader import BROKEN_MODEL_LOADERS
+from cortex_contracts.broken_adapters.model_store import BROKEN_MODEL_STORES
+from cortex_contracts.broken_adapters.text_generator import BROKEN_TEXT_GENERATORS
+
+__all__ = [
+    "BROKEN_CLOCKS",
+    "BROKEN_ENGINE_MONITORS",
+    "BROKEN_MODEL_LOADERS",
+    "BROKEN_MODEL_STORES",
+    "BROKEN_TEXT_GENERATORS",
+    "Breakage",
+]

@@ -1,0 +1,73 @@
+"""Text generators that ask their engine for something else than they were asked."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from cortex_contracts.broken_adapters.passing_text_generator import PassingTextGenerator
+from cortex_domain.events import GenerationEvent
+from cortex_domain.generation import GenerationRequest, SamplingParameters
+from cortex_domain.language_models import Capability
+from cortex_domain.messages import ContentPart, Message
+from cortex_domain.ports import TextGenerator
+
+Ask = Callable[[GenerationRequest], GenerationRequest]
+
+
+class Asking(PassingTextGenerator):
+    """Turns each request into another one."""
+
+    def __init__(self, inner: TextGenerator, ask: Ask) -> None:
+        super().__init__(inner)
+        self._ask = ask
+
+    @asynccontextmanager
+    async def _generate(self, request: GenerationRequest) -> AsyncIterator[AsyncIterator[GenerationEvent]]:
+        async with self._inner.generate_text(self._ask(request)) as events:
+            yield events
+
+
+class Undeclaring(Asking):
+    """Does not declare a capability, and leaves it out in silence where it should refuse."""
+
+    def __init__(self, inner: TextGenerator, ask: Ask, capability: Capability) -> None:
+        super().__init__(inner, ask)
+        self._capability = capability
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """One capability less."""
+        return super().capabilities - {self._capability}
+
+
+def doubles_short_answers(request: GenerationRequest) -> GenerationRequest:
+    """Lets short answers be twice as long."""
+    if request.max_tokens is None or request.max_tokens > 50:
+        return request
+    return replace(request, max_tokens=2 * request.max_tokens)
+
+
+def ignores_stop_texts(request: GenerationRequest) -> GenerationRequest:
+    """Leaves the stop texts out."""
+    return replace(request, stop=())
+
+
+def ignores_bans(request: GenerationRequest) -> GenerationRequest:
+    """Leaves out the biases that keep tokens away."""
+    allowed = {token_id: bias for token_id, bias in request.sampling.logit_bias.items() if bias > 0}
+    return replace(request, sampling=replace(request.sampling, logit_bias=allowed))
+
+
+def ignoring_parts(kind: type[ContentPart]) -> Ask:
+    """Builds one that leaves out parts of a kind."""
+
+    def ignore(message: Message) -> Message:
+        return replace(message, parts=tuple(part for part in message.parts if not isinstance(part, kind)))
+
+    return lambda request: replace(request, messages=tuple(ignore(message) for message in request.messages))
+
+
+def ignoring(parameter: str) -> Ask:
+    """Builds one that leaves out a sampling parameter."""
+    neutral = getattr(SamplingParameters(), parameter)
+    return lambda request: replace(request, sampling=replace(request.sampling, **{parameter: neutral}))

@@ -1,0 +1,27 @@
+"""Adapters without a model, a disk or a network: for tests of what stands on Cortex, and for a demo.
+
+    loader, clock = FakeModelLoader(), FakeClock()
+    store = FakeModelStore()
+    generator = FakeTextGenerator(loader=loader, clock=clock, script=["Hello.", ScriptedReply(refusal=error)])
+    await loader.load(await store.locate(ECHO_MODEL))
+
+They keep the same contracts as the real adapters, and they suspend wherever a real one would.
+"""
+
+from cortex_adapters.fake.clock import FakeClock
+from cortex_adapters.fake.engine_monitor import FakeEngineMonitor
+from cortex_adapters.fake.model_loader import FakeModelLoader
+from cortex_adapters.fake.model_store import ECHO_MODEL, FakeModelStore, ScriptedPull
+from cortex_adapters.fake.scripted_reply import ScriptedReply
+from cortex_adapters.fake.text_generator import FakeTextGenerator
+
+__all__ = [
+    "ECHO_MODEL",
+    "FakeClock",
+    "FakeEngineMonitor",
+    "FakeModelLoader",
+    "FakeModelStore",
+    "FakeTextGenerator",
+    "ScriptedPull",
+    "ScriptedReply",
+]

@@ -1,0 +1,122 @@
+"""One answer of the fake text generator, from its first event to its last."""
+
+from collections.abc import AsyncGenerator
+
+from cortex_adapters.fake.scripted_reply import ScriptedReply
+from cortex_domain.errors import ModelNotLoadedError
+from cortex_domain.events import GenerationEvent, GenerationFinished, GenerationStarted, PrefillProgress, TextDelta
+from cortex_domain.generation import FinishReason, GenerationRequest, GenerationTimings, TokenUsage
+from cortex_domain.language_models import LoadedModel
+from cortex_domain.ports import Clock, ModelLoader
+from cortex_domain.stop_texts import StopTextFilter
+
+
+class FakeGeneration:
+    """Says a reply, one piece a turn.
+
+    Args:
+        request: What was asked.
+        reply: What is answered.
+        prompt_tokens: Length of the prompt.
+        max_tokens: Longest answer, in tokens.
+        model: Who answers; the answer breaks off when this very load of it is no longer in memory.
+        loader: Tells which models are loaded.
+        clock: Tells the time and waits for the reply's delays.
+    """
+
+    def __init__(
+        self,
+        *,
+        request: GenerationRequest,
+        reply: ScriptedReply,
+        prompt_tokens: int,
+        max_tokens: int,
+        model: LoadedModel,
+        loader: ModelLoader,
+        clock: Clock,
+    ) -> None:
+        self._request = request
+        self._reply = reply
+        self._prompt_tokens = prompt_tokens
+        self._max_tokens = max_tokens
+        self._model = model
+        self._loader = loader
+        self._clock = clock
+        self._stop_filter = StopTextFilter(request.stop)
+        self._accepted_s = clock.monotonic_s()
+        self._prefilled_s = self._accepted_s
+        self._token_times_s: list[float] = []
+
+    async def events(self) -> AsyncGenerator[GenerationEvent, None]:
+        """Emits the answer's events, waiting before each one."""
+        await self._turn()
+        yield self._started()
+        for processed_tokens in (self._prompt_tokens // 2, self._prompt_tokens):
+            await self._turn()
+            yield PrefillProgress(processed_tokens=processed_tokens, total_tokens=self._prompt_tokens)
+        self._prefilled_s = self._clock.monotonic_s()
+        for piece in self._reply.pieces[: self._max_tokens]:
+            await self._turn(self._reply.delay_s if self._token_times_s else self._reply.first_delay_s)
+            if text := self._say(piece):
+                yield TextDelta(text=text)
+            if self._stop_filter.stopped:
+                break
+        await self._turn()
+        if text := self._end():
+            yield TextDelta(text=text)
+        yield self._finished()
+
+    async def _turn(self, delay_s: float = 0.0) -> None:
+        await self._clock.sleep(delay_s)
+        if not any(model is self._model for model in self._loader.loaded()):
+            raise ModelNotLoadedError(model_id=self._model.id)
+
+    def _started(self) -> GenerationStarted:
+        return GenerationStarted(
+            generation_id=self._request.generation_id,
+            model=self._model.id,
+            created_s=int(self._clock.now_s()),
+            prompt_tokens=self._prompt_tokens,
+            warnings=self._reply.warnings,
+        )
+
+    def _say(self, piece: str) -> str:
+        self._token_times_s.append(self._clock.monotonic_s())
+        return self._stop_filter.push(piece)
+
+    def _end(self) -> str:
+        if self._said_all and self._reply.failure is not None:
+            raise self._reply.failure
+        if self._drew_end:
+            self._token_times_s.append(self._clock.monotonic_s())
+        return self._stop_filter.flush()
+
+    def _finished(self) -> GenerationFinished:
+        return GenerationFinished(
+            finish_reason=self._finish_reason(),
+            usage=TokenUsage(prompt_tokens=self._prompt_tokens, completion_tokens=len(self._token_times_s)),
+            timings=self._timings(),
+        )
+
+    def _finish_reason(self) -> FinishReason:
+        if self._stop_filter.stopped:
+            return FinishReason.STOP
+        return self._reply.finish_reason if self._drew_end else FinishReason.LENGTH
+
+    @property
+    def _said_all(self) -> bool:
+        return len(self._reply.pieces) <= self._max_tokens and not self._stop_filter.stopped
+
+    @property
+    def _drew_end(self) -> bool:
+        return len(self._reply.pieces) < self._max_tokens and not self._stop_filter.stopped
+
+    def _timings(self) -> GenerationTimings:
+        first_s, last_s = self._token_times_s[0], self._token_times_s[-1]
+        spent_s = last_s - first_s
+        return GenerationTimings(
+            queue_ms=0.0,
+            prefill_ms=1000 * (self._prefilled_s - self._accepted_s),
+            time_to_first_token_ms=1000 * (first_s - self._accepted_s),
+            tokens_per_second=(len(self._token_times_s) - 1) / spent_s if spent_s > 0 else 0.0,
+        )

@@ -1,0 +1,144 @@
+"""Answers without a model: from a script, or by saying again what the user said."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from itertools import islice
+
+from cortex_adapters.fake.echo_model import echo
+from cortex_adapters.fake.generation import FakeGeneration
+from cortex_adapters.fake.scripted_reply import ScriptedReply, split_words
+from cortex_domain.errors import (
+    ContextWindowExceededError,
+    GeneratorFailedError,
+    InvalidRequestError,
+    ModelNotLoadedError,
+    UnsupportedCapabilityError,
+)
+from cortex_domain.events import GenerationEvent
+from cortex_domain.generation import GenerationRequest
+from cortex_domain.language_models import MODALITIES, Capability, LoadedModel, ModelId
+from cortex_domain.messages import Role
+from cortex_domain.ports import Clock, ModelLoader, TextGenerator
+
+
+class FakeTextGenerator(TextGenerator):
+    """Answers deterministically and suspends before every event, as an engine would make its callers wait.
+
+    A word with the whitespace before it is one token; each message costs one more for its role.
+
+    Args:
+        loader: Tells which models are loaded and how much they hold.
+        clock: Tells the time and waits for the delays of a script.
+        script: Replies, used in turn; a text is said word by word. None says the last user message again.
+        capabilities: What is declared; requests that need anything else are refused. Without a script all that is
+            about sampling is honoured. A script says what it says, whatever the sampling.
+        default_max_tokens: Longest answer to a request that leaves `max_tokens` open.
+    """
+
+    def __init__(
+        self,
+        *,
+        loader: ModelLoader,
+        clock: Clock,
+        script: Iterable[ScriptedReply | str] | None = None,
+        capabilities: Iterable[Capability] = frozenset(Capability) - MODALITIES,
+        default_max_tokens: int = 2048,
+    ) -> None:
+        self._loader = loader
+        self._clock = clock
+        self._script = None if script is None else iter(script)
+        self._capabilities = frozenset(capabilities)
+        self._default_max_tokens = default_max_tokens
+        self._vocabulary: dict[str, int] = {}
+        self._active_requests = 0
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What was declared."""
+        return self._capabilities
+
+    @property
+    def active_requests(self) -> int:
+        """Generations whose block is open."""
+        return self._active_requests
+
+    def encode(self, text: str, /) -> list[int]:
+        """Returns the ids of a text's words, which `logit_bias` understands from then on."""
+        return [self._vocabulary.setdefault(word, len(self._vocabulary)) for word in split_words(text)]
+
+    def generate_text(
+        self, request: GenerationRequest, /
+    ) -> AbstractAsyncContextManager[AsyncIterator[GenerationEvent]]:
+        """Answers from the script, or says the last user message again."""
+        return self._generate(request)
+
+    @asynccontextmanager
+    async def _generate(self, request: GenerationRequest) -> AsyncIterator[AsyncIterator[GenerationEvent]]:
+        await self._clock.sleep(0)
+        generation = self._accept(request)
+        self._active_requests += 1
+        try:
+            async with aclosing(generation.events()) as events:
+                yield events
+        finally:
+            self._active_requests -= 1
+
+    def _accept(self, request: GenerationRequest) -> FakeGeneration:
+        self._require_capabilities(request)
+        model = self._find_loaded(request.model)
+        prompt_tokens = sum(1 + len(split_words(message.text)) for message in request.messages)
+        max_tokens = self._fit(request, prompt_tokens, model.context_window)
+        return FakeGeneration(
+            request=request,
+            reply=self._next_reply(request, max_tokens),
+            prompt_tokens=prompt_tokens,
+            max_tokens=max_tokens,
+            model=model,
+            loader=self._loader,
+            clock=self._clock,
+        )
+
+    def _require_capabilities(self, request: GenerationRequest) -> None:
+        for capability, parameter in request.needs.items():
+            if capability not in self._capabilities:
+                raise UnsupportedCapabilityError(capability=capability, model_id=request.model, parameter=parameter)
+
+    def _find_loaded(self, model_id: ModelId) -> LoadedModel:
+        for model in self._loader.loaded():
+            if model.id == model_id:
+                return model
+        raise ModelNotLoadedError(model_id=model_id)
+
+    def _fit(self, request: GenerationRequest, prompt_tokens: int, context_window: int) -> int:
+        room = context_window - prompt_tokens
+        if room < (request.max_tokens or 1):
+            raise ContextWindowExceededError(
+                prompt_tokens=prompt_tokens, max_tokens=request.max_tokens, context_window=context_window
+            )
+        return request.max_tokens or min(self._default_max_tokens, room)
+
+    def _next_reply(self, request: GenerationRequest, max_tokens: int) -> ScriptedReply:
+        if self._script is None:
+            return self._echo(request, max_tokens)
+        reply = next(self._script, None)
+        if reply is None:
+            raise GeneratorFailedError("The script of the fake text generator has no reply left.")
+        if isinstance(reply, str):
+            return ScriptedReply.saying(reply)
+        if reply.refusal is not None:
+            raise reply.refusal
+        return reply
+
+    def _echo(self, request: GenerationRequest, max_tokens: int) -> ScriptedReply:
+        user_texts = [message.text for message in request.messages if message.role is Role.USER]
+        words = echo(user_texts[-1] if user_texts else "", request.sampling, self._word_bias(request))
+        return ScriptedReply(pieces=tuple(islice(words, max_tokens)))
+
+    def _word_bias(self, request: GenerationRequest) -> Mapping[str, float]:
+        words = {token_id: word for word, token_id in self._vocabulary.items()}
+        unknown = request.sampling.logit_bias.keys() - words.keys()
+        if unknown:
+            raise InvalidRequestError(
+                f"The vocabulary has no token {min(unknown)}. Leave it out of logit_bias.", parameter="logit_bias"
+            )
+        return {words[token_id]: bias for token_id, bias in request.sampling.logit_bias.items()}

@@ -1,0 +1,144 @@
+import asyncio
+
+import pytest
+
+from cortex_adapters.fake import FakeClock, FakeModelLoader, FakeTextGenerator, ScriptedReply
+from cortex_domain.errors import GeneratorBusyError, GeneratorFailedError, InvalidRequestError, ModelNotLoadedError
+from cortex_domain.event_stream import collect
+from cortex_domain.events import TextDelta
+from cortex_domain.generation import FinishReason, GenerationRequest, GenerationResult, SamplingParameters
+from cortex_domain.messages import assistant_message, system_message, user_message
+from tests.adapters.fake.fake_files import FILES
+
+
+async def loaded() -> FakeModelLoader:
+    loader = FakeModelLoader()
+    await loader.load(FILES)
+    return loader
+
+
+async def answer(generator: FakeTextGenerator, text: str = "one two three", **request: object) -> GenerationResult:
+    async with generator.generate_text(
+        GenerationRequest(model=FILES.model_id, messages=(user_message(text),), **request)  # type: ignore[arg-type]
+    ) as events:
+        return await collect(events)
+
+
+@pytest.mark.parametrize("text", ["", " ", "one", "  one\n\ttwo  ", "日本 語"])
+async def test_echo_keeps_the_text_as_it_is(text: str) -> None:
+    assert (await answer(FakeTextGenerator(loader=await loaded(), clock=FakeClock()), text)).text == text
+
+
+async def test_echo_says_what_the_user_said_last() -> None:
+    generator = FakeTextGenerator(loader=await loaded(), clock=FakeClock())
+    said = user_message("first"), assistant_message("second"), user_message("third"), assistant_message("fourth")
+    for messages, text in (said, "third"), ((system_message("only this"),), ""):
+        async with generator.generate_text(GenerationRequest(model=FILES.model_id, messages=messages)) as events:
+            assert (await collect(events)).text == text
+
+
+async def test_echo_counts_words_roles_and_the_end() -> None:
+    result = await answer(FakeTextGenerator(loader=await loaded(), clock=FakeClock()))
+    assert (result.usage.prompt_tokens, result.usage.completion_tokens) == (4, 4)
+    assert result.finish_reason is FinishReason.STOP
+
+
+async def test_echo_honours_biases_and_penalties() -> None:
+    generator = FakeTextGenerator(loader=await loaded(), clock=FakeClock())
+    again, two = generator.encode("again two")
+    urged = SamplingParameters(logit_bias={again: 100})
+    banned = SamplingParameters(logit_bias={two: -100})
+    penalised = SamplingParameters(logit_bias={again: 52}, frequency_penalty=2)
+    assert (await answer(generator, sampling=urged, max_tokens=3)).text == "againagainagain"
+    assert (await answer(generator, sampling=banned)).text == "one"
+    assert (await answer(generator, sampling=penalised, max_tokens=3)).text == "again two three"
+    with pytest.raises(InvalidRequestError):
+        await answer(generator, sampling=SamplingParameters(logit_bias={99: 1}))
+
+
+async def test_open_answers_end_at_the_default_length() -> None:
+    generator = FakeTextGenerator(loader=await loaded(), clock=FakeClock(), default_max_tokens=2)
+    result = await answer(generator)
+    assert (result.text, result.finish_reason) == ("one two", FinishReason.LENGTH)
+
+
+async def test_script_is_said_in_turn() -> None:
+    script: list[ScriptedReply | str] = ["first one", ScriptedReply(pieces=("se", "", "cond"), warnings=("Mind.",))]
+    generator = FakeTextGenerator(loader=await loaded(), clock=FakeClock(), script=script)
+    first, second = await answer(generator), await answer(generator)
+    assert (first.text, second.text, second.warnings) == ("first one", "second", ("Mind.",))
+    with pytest.raises(GeneratorFailedError, match="no reply left"):
+        await answer(generator)
+
+
+async def test_script_says_how_it_ends() -> None:
+    script = [ScriptedReply(pieces=("x",), finish_reason=FinishReason.CANCELLED)]
+    generator = FakeTextGenerator(loader=await loaded(), clock=FakeClock(), script=script)
+    assert (await answer(generator)).finish_reason is FinishReason.CANCELLED
+
+
+async def test_script_refuses_on_entering_and_fails_after_its_pieces() -> None:
+    busy, failed = GeneratorBusyError("Later."), GeneratorFailedError("Broken.")
+    script = [ScriptedReply(refusal=busy), ScriptedReply(pieces=("half",), failure=failed)]
+    generator = FakeTextGenerator(loader=await loaded(), clock=FakeClock(), script=script)
+    request = GenerationRequest(model=FILES.model_id, messages=(user_message("x"),))
+    with pytest.raises(GeneratorBusyError):
+        await generator.generate_text(request).__aenter__()
+    seen = []
+    async with generator.generate_text(request) as events:
+        with pytest.raises(GeneratorFailedError):
+            async for event in events:
+                seen.append(event)  # noqa: PERF401 - what came before the failure counts
+    assert seen[-1] == TextDelta(text="half")
+    assert generator.active_requests == 0
+
+
+async def test_script_waits_on_the_clock_and_tells_the_time_it_took() -> None:
+    clock = FakeClock(auto_advance=True)
+    script = [ScriptedReply(pieces=("a", "b", "c"), first_delay_s=2, delay_s=0.5)]
+    result = await answer(FakeTextGenerator(loader=await loaded(), clock=clock, script=script))
+    assert clock.monotonic_s() == 3
+    assert result.timings.time_to_first_token_ms == 2000
+    assert result.timings.tokens_per_second == 3
+
+
+async def test_a_waiting_answer_goes_on_when_time_passes() -> None:
+    clock = FakeClock()
+    script = [ScriptedReply(pieces=("a", "b"), first_delay_s=5, delay_s=1)]
+    answering = asyncio.create_task(answer(FakeTextGenerator(loader=await loaded(), clock=clock, script=script)))
+    for _ in range(20):
+        await clock.advance(0.2)
+    assert not answering.done()
+    for _ in range(20):
+        await clock.advance(0.2)
+    assert (await answering).text == "ab"
+
+
+async def test_an_answer_ends_when_its_model_is_unloaded_even_if_it_comes_back() -> None:
+    loader = await loaded()
+    generator = FakeTextGenerator(loader=loader, clock=FakeClock())
+    request = GenerationRequest(model=FILES.model_id, messages=(user_message("x"),))
+    async with generator.generate_text(request) as events:
+        await anext(events)
+        await loader.unload(FILES.model_id)
+        await loader.load(FILES)
+        with pytest.raises(ModelNotLoadedError):
+            await anext(events)
+
+
+async def test_events_come_one_turn_of_the_loop_apart() -> None:
+    generator = FakeTextGenerator(loader=await loaded(), clock=FakeClock())
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    request = GenerationRequest(model=FILES.model_id, messages=(user_message("a b c"),))
+    async with generator.generate_text(request) as events:
+        marks = [turns async for _ in events]
+    counting.cancel()
+    assert len(set(marks)) == len(marks)

@@ -1,0 +1,59 @@
+"""Builds harnesses around the adapters that need neither a model nor a network."""
+
+from collections.abc import Iterable
+from pathlib import PurePath
+
+from cortex_adapters.fake import (
+    FakeClock,
+    FakeEngineMonitor,
+    FakeModelLoader,
+    FakeModelStore,
+    FakeTextGenerator,
+)
+from cortex_contracts.clock import ClockHarness
+from cortex_contracts.model_loader import ModelLoaderHarness
+from cortex_contracts.model_store import ModelStoreHarness
+from cortex_domain.errors import InvalidModelError
+from cortex_domain.language_models import MODALITIES, Capability, ModelDescriptor, ModelFiles, ModelId, ModelState
+
+SAMPLING = frozenset(Capability) - MODALITIES
+
+
+async def fake_engine_harness(
+    *, capabilities: Iterable[Capability] = SAMPLING, patience_s: float = 60.0
+) -> ModelLoaderHarness:
+    """Builds what serves the text generator's, the model loader's and the engine monitor's contracts."""
+    invalid = _files("fake/invalid")
+    loader = FakeModelLoader(
+        refusals={invalid.model_id: InvalidModelError(model_id=invalid.model_id, reason="it was made so")}
+    )
+    generator = FakeTextGenerator(loader=loader, clock=FakeClock(auto_advance=True), capabilities=capabilities)
+    files = _files("fake/echo")
+    await loader.load(files)
+    return ModelLoaderHarness(
+        generator=generator,
+        loader=loader,
+        monitor=FakeEngineMonitor(loader=loader, generator=generator),
+        files=files,
+        other_files=_files("fake/parrot"),
+        invalid_files=invalid,
+        encode=generator.encode,
+        patience_s=patience_s,
+    )
+
+
+async def fake_store_harness(*, patience_s: float = 60.0) -> ModelStoreHarness:
+    names = ModelId("fake/parrot"), ModelId("fake/lyrebird"), ModelId("fake/echo")
+    store = FakeModelStore(
+        ModelDescriptor(id=name, aliases=(name.removeprefix("fake/"),), state=ModelState.AVAILABLE, size_bytes=1000)
+        for name in names
+    )
+    return ModelStoreHarness(store=store, models=names, missing=ModelId("fake/dodo"), patience_s=patience_s)
+
+
+async def fake_clock_harness(*, patience_s: float = 60.0) -> ClockHarness:
+    return ClockHarness(clock=FakeClock(auto_advance=True), patience_s=patience_s)
+
+
+def _files(name: str) -> ModelFiles:
+    return ModelFiles(model_id=ModelId(name), directory=PurePath(name), revision=None, size_bytes=1_000_000)

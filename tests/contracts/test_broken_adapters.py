@@ -1,0 +1,64 @@
+"""Each broken adapter is caught by exactly the requirement that it breaks."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from cortex_contracts.broken_adapters import (
+    BROKEN_CLOCKS,
+    BROKEN_ENGINE_MONITORS,
+    BROKEN_MODEL_LOADERS,
+    BROKEN_MODEL_STORES,
+    BROKEN_TEXT_GENERATORS,
+    Breakage,
+)
+from cortex_contracts.checks import checks_of
+from cortex_contracts.clock import ClockContract, ClockHarness
+from cortex_contracts.engine_monitor import EngineMonitorContract
+from cortex_contracts.model_loader import ModelLoaderContract, ModelLoaderHarness
+from cortex_contracts.model_store import ModelStoreContract, ModelStoreHarness
+from cortex_contracts.text_generator import TextGeneratorContract, TextGeneratorHarness
+from tests.contracts.harnesses import fake_clock_harness, fake_engine_harness, fake_store_harness
+
+
+def _named(breakage: Breakage[Any]) -> str:
+    return f"{breakage.requirement_id}-{breakage.name.strip('_')}"
+
+
+@pytest.mark.parametrize("breakage", BROKEN_CLOCKS, ids=_named)
+async def test_broken_clock(breakage: Breakage[ClockHarness]) -> None:
+    assert await _failing(ClockContract, breakage, fake_clock_harness) == {breakage.requirement_id}
+
+
+@pytest.mark.parametrize("breakage", BROKEN_ENGINE_MONITORS, ids=_named)
+async def test_broken_engine_monitor(breakage: Breakage[TextGeneratorHarness]) -> None:
+    assert await _failing(EngineMonitorContract, breakage, fake_engine_harness) == {breakage.requirement_id}
+
+
+@pytest.mark.parametrize("breakage", BROKEN_MODEL_LOADERS, ids=_named)
+async def test_broken_model_loader(breakage: Breakage[ModelLoaderHarness]) -> None:
+    assert await _failing(ModelLoaderContract, breakage, fake_engine_harness) == {breakage.requirement_id}
+
+
+@pytest.mark.parametrize("breakage", BROKEN_MODEL_STORES, ids=_named)
+async def test_broken_model_store(breakage: Breakage[ModelStoreHarness]) -> None:
+    assert await _failing(ModelStoreContract, breakage, fake_store_harness) == {breakage.requirement_id}
+
+
+@pytest.mark.parametrize("breakage", BROKEN_TEXT_GENERATORS, ids=_named)
+async def test_broken_text_generator(breakage: Breakage[TextGeneratorHarness]) -> None:
+    assert await _failing(TextGeneratorContract, breakage, fake_engine_harness) == {breakage.requirement_id}
+
+
+async def _failing(contract: type, breakage: Breakage[Any], build: Callable[..., Awaitable[Any]]) -> set[str]:
+    """Runs a whole contract, each test on a new broken harness. Only a test that should fail may do so by hanging."""
+    failing = set()
+    for name, requirement_id in checks_of(contract).items():
+        patience_s = 0.3 if requirement_id == breakage.requirement_id else 60.0
+        harness = breakage.spoil(await build(patience_s=patience_s))
+        try:
+            await getattr(contract(), name)(harness)
+        except (Exception, pytest.fail.Exception):  # noqa: BLE001 - whatever a test raises is its failure
+            failing.add(requirement_id)
+    return failing

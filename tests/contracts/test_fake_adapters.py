@@ -1,0 +1,53 @@
+"""The fakes keep the contracts of the ports that they stand for."""
+
+import pytest
+
+from cortex_contracts.clock import ClockContract, ClockHarness
+from cortex_contracts.engine_monitor import EngineMonitorContract
+from cortex_contracts.model_loader import ModelLoaderContract, ModelLoaderHarness
+from cortex_contracts.model_store import ModelStoreContract, ModelStoreHarness
+from cortex_contracts.text_generator import TextGeneratorContract
+from cortex_domain.language_models import Capability
+from tests.contracts.harnesses import fake_clock_harness, fake_engine_harness, fake_store_harness
+
+
+class TestFakeTextGenerator(TextGeneratorContract):
+    @pytest.fixture
+    async def harness(self) -> ModelLoaderHarness:
+        return await fake_engine_harness()
+
+
+class TestFakeTextGeneratorThatDeclaresNothing(TextGeneratorContract):
+    @pytest.fixture
+    async def harness(self) -> ModelLoaderHarness:
+        return await fake_engine_harness(capabilities=())
+
+
+class TestFakeTextGeneratorThatDeclaresAll(TextGeneratorContract):
+    @pytest.fixture
+    async def harness(self) -> ModelLoaderHarness:
+        return await fake_engine_harness(capabilities=Capability)
+
+
+class TestFakeModelLoader(ModelLoaderContract):
+    @pytest.fixture
+    async def harness(self) -> ModelLoaderHarness:
+        return await fake_engine_harness()
+
+
+class TestFakeEngineMonitor(EngineMonitorContract):
+    @pytest.fixture
+    async def harness(self) -> ModelLoaderHarness:
+        return await fake_engine_harness()
+
+
+class TestFakeModelStore(ModelStoreContract):
+    @pytest.fixture
+    async def harness(self) -> ModelStoreHarness:
+        return await fake_store_harness()
+
+
+class TestFakeClock(ClockContract):
+    @pytest.fixture
+    async def harness(self) -> ClockHarness:
+        return await fake_clock_harness()

@@ -1,0 +1,38 @@
+"""Every requirement has a test, a sentence and a broken adapter, and nothing else has."""
+
+from collections import Counter
+from typing import Any
+
+from cortex_contracts import broken_adapters
+from cortex_contracts.broken_adapters import Breakage
+from cortex_contracts.checks import checks_of
+from cortex_contracts.clock import ClockContract
+from cortex_contracts.engine_monitor import EngineMonitorContract
+from cortex_contracts.model_loader import ModelLoaderContract
+from cortex_contracts.model_store import ModelStoreContract
+from cortex_contracts.requirements import REQUIREMENTS
+from cortex_contracts.text_generator import TextGeneratorContract
+
+CONTRACTS = (ClockContract, EngineMonitorContract, ModelLoaderContract, ModelStoreContract, TextGeneratorContract)
+BREAKAGES: tuple[Breakage[Any], ...] = (
+    *broken_adapters.BROKEN_CLOCKS,
+    *broken_adapters.BROKEN_ENGINE_MONITORS,
+    *broken_adapters.BROKEN_MODEL_LOADERS,
+    *broken_adapters.BROKEN_MODEL_STORES,
+    *broken_adapters.BROKEN_TEXT_GENERATORS,
+)
+
+
+def test_each_requirement_has_one_test() -> None:
+    checked = Counter(requirement_id for contract in CONTRACTS for requirement_id in checks_of(contract).values())
+    assert checked == Counter(REQUIREMENTS.keys())
+
+
+def test_each_requirement_has_a_broken_adapter() -> None:
+    assert {breakage.requirement_id for breakage in BREAKAGES} == REQUIREMENTS.keys()
+
+
+def test_each_test_is_named_after_its_requirement() -> None:
+    for contract in CONTRACTS:
+        for name, requirement_id in checks_of(contract).items():
+            assert name == f"test_{requirement_id.partition('.')[2]}"

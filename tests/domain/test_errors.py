@@ -1,0 +1,105 @@
+import inspect
+from collections.abc import Iterator
+
+import pytest
+
+from cortex_domain import errors
+from cortex_domain.errors import (
+    ContextWindowExceededError,
+    ContractViolationError,
+    CortexError,
+    GeneratorBusyError,
+    InsufficientMemoryError,
+    InsufficientStorageError,
+    InvalidModelError,
+    InvalidRequestError,
+    ModelAccessDeniedError,
+    ModelDownloadError,
+    ModelInUseError,
+    ModelNotDownloadedError,
+    ModelNotFoundError,
+    ModelNotLoadedError,
+    RequestRefusedError,
+    ResourceUnavailableError,
+    UnsupportedCapabilityError,
+)
+
+
+def all_errors(root: type[CortexError] = CortexError) -> Iterator[type[CortexError]]:
+    for error in root.__subclasses__():
+        yield error
+        yield from all_errors(error)
+
+
+def test_the_tree_at_the_top_of_the_file_is_complete() -> None:
+    drawing = inspect.getdoc(errors)
+    assert drawing is not None
+    for error in all_errors():
+        line = next(line for line in drawing.splitlines() if error.__name__ in line)
+        is_child = line.startswith(("│", "    "))
+        assert is_child == (error.__base__ is not CortexError)
+
+
+def test_codes_are_unique() -> None:
+    codes = [error.code for error in all_errors()]
+    assert len(codes) == len(set(codes))
+    assert all(code.islower() and code.isidentifier() for code in codes)
+
+
+def test_each_error_says_who_can_act() -> None:
+    families = (RequestRefusedError, ResourceUnavailableError, ContractViolationError)
+    assert all(issubclass(error, families) for error in all_errors())
+
+
+@pytest.mark.parametrize(
+    ("error", "facts", "said"),
+    [
+        (InvalidRequestError("No.", parameter="stop"), {"parameter": "stop"}, "No."),
+        (
+            UnsupportedCapabilityError(capability="seed", model_id="a/b", parameter="seed"),
+            {"capability": "seed", "model_id": "a/b", "parameter": "seed"},
+            "does not support 'seed'",
+        ),
+        (
+            ContextWindowExceededError(prompt_tokens=9, max_tokens=None, context_window=8),
+            {"prompt_tokens": 9, "max_tokens": None, "context_window": 8},
+            "9 tokens, but the context window holds 8",
+        ),
+        (
+            ContextWindowExceededError(prompt_tokens=5, max_tokens=4, context_window=8),
+            {"prompt_tokens": 5, "max_tokens": 4, "context_window": 8},
+            "max_tokens asks for 4 more",
+        ),
+        (ModelNotFoundError(model_id="a/b"), {"model_id": "a/b", "nearest": ()}, "List the models"),
+        (
+            ModelNotFoundError(model_id="a/b", nearest=["a/c", "a/d"]),
+            {"model_id": "a/b", "nearest": ("a/c", "a/d")},
+            "Did you mean a/c, a/d?",
+        ),
+        (ModelNotDownloadedError(model_id="a/b"), {"model_id": "a/b"}, "Pull it first"),
+        (ModelAccessDeniedError(model_id="a/b"), {"model_id": "a/b"}, "HF_TOKEN"),
+        (ModelInUseError(model_id="a/b"), {"model_id": "a/b"}, "Unload it first"),
+        (InvalidModelError(model_id="a/b", reason="it is torn"), {"reason": "it is torn"}, "it is torn."),
+        (GeneratorBusyError("Later.", retry_after_s=2), {"retry_after_s": 2}, "Later."),
+        (ModelNotLoadedError(model_id="a/b"), {"model_id": "a/b", "retry_after_s": 1}, "Load it"),
+        (
+            InsufficientMemoryError(model_id="a/b", required_bytes=3, available_bytes=2),
+            {"model_id": "a/b", "required_bytes": 3, "available_bytes": 2, "retry_after_s": None},
+            "needs about 3 bytes",
+        ),
+        (
+            InsufficientStorageError(model_id="a/b", required_bytes=3, available_bytes=2),
+            {"model_id": "a/b", "required_bytes": 3, "available_bytes": 2, "retry_after_s": None},
+            "needs 3 bytes",
+        ),
+        (
+            ModelDownloadError("It broke off.", model_id="a/b", retry_after_s=5),
+            {"model_id": "a/b", "retry_after_s": 5},
+            "It broke off.",
+        ),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, CortexError) else "",
+)
+def test_facts_are_attributes_and_the_message_helps(error: CortexError, facts: dict[str, object], said: str) -> None:
+    assert {name: getattr(error, name) for name in facts} == facts
+    assert said in error.message == str(error)

@@ -1,0 +1,38 @@
+from dataclasses import replace
+
+import pytest
+
+from cortex_domain.errors import ModelNotFoundError
+from cortex_domain.language_models import Capability, ModelState
+from tests.domain.use_cases.wiring import ABSENT, HERE, wire
+
+
+async def test_a_model_on_disk_has_what_generator_and_weights_have() -> None:
+    wired = wire()
+    described = await wired.describe("here")
+    assert described == replace(HERE, capabilities=wired.generator.capabilities)
+    assert Capability.SEED in described.capabilities
+    assert Capability.IMAGE_INPUT not in described.capabilities
+
+
+async def test_a_loaded_model_tells_its_real_memory_and_window() -> None:
+    wired = wire()
+    loaded = await wired.load(HERE.id)
+    described = await wired.describe(HERE.id)
+    assert described.state is ModelState.LOADED
+    assert (described.memory_bytes, described.context_window) == (loaded.memory_bytes, loaded.context_window)
+
+
+async def test_the_list_describes_each_model_as_it_is_served() -> None:
+    wired = wire()
+    await wired.load(HERE.id)
+    listed = await wired.listing()
+    assert [model.id for model in listed] == [ABSENT.id, HERE.id]
+    assert [model.state for model in listed] == [ModelState.AVAILABLE, ModelState.LOADED]
+    assert listed == [await wired.describe(model.id) for model in listed]
+
+
+async def test_an_unknown_model_is_refused_with_names_near_it() -> None:
+    with pytest.raises(ModelNotFoundError) as caught:
+        await wire().describe("fake/her")
+    assert caught.value.nearest[0] == HERE.id
