@@ -1,0 +1,48 @@
+# `make run` chats, `make test` checks everything. Both prepare what they need; the second time they need no network.
+#
+# Variables: EXTRA=cpu|cuda12|cuda13|metal chooses the engine, PYTHON=/path/to/python3 the interpreter. HOST, PORT,
+# DEFAULT_MODEL and every other setting of .env.example reach the server: make run PORT=9000
+
+EXTRA ?= $(if $(filter Darwin,$(shell uname -s)),metal,cpu)
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test check-fast lint format lock set-up set-up-dev openblas clean
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):[^#]*## /  make \1	/' | expand -t 20
+
+run: set-up openblas ## Start the server with a model that answers
+	@$(BIN)/cortex serve
+
+test: lint openblas ## Check everything: format, lint, types, imports, all tests with the real starter model, coverage
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+check-fast: lint ## Check everything that needs no model
+	$(BIN)/python -m pytest -m "not real_model"
+
+lint: set-up-dev ## Check format, lint, types and import rules
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: set-up-dev ## Format the code and mend what the linter can
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+lock: ## Write requirements/*.txt from pyproject.toml; UPGRADE=1 takes newer versions. Needs uv
+	scripts/lock.sh
+
+set-up:
+	@scripts/set_up.sh $(EXTRA) starter
+
+set-up-dev:
+	@scripts/set_up.sh $(EXTRA) starter dev
+
+openblas:
+	@$(if $(filter cpu,$(EXTRA)),scripts/install_openblas.sh,:)
+
+clean: ## Remove the environment and everything that tools left behind
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist build
