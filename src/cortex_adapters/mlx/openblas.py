@@ -8,9 +8,12 @@ works by the same rule, but would have to be set before the process starts.
 
 import ctypes
 import sys
+from pathlib import Path
 
 _LIBRARIES = ("libopenblasp.so.0", "libopenblas.so.0")
 """Fedora's name of the build with threads, and the name that most distributions give to their default build."""
+
+_MAPS = Path("/proc/self/maps")
 
 
 def load_openblas() -> str | None:
@@ -22,6 +25,14 @@ def load_openblas() -> str | None:
     if not sys.platform.startswith("linux"):
         return None
     return next((name for name in _LIBRARIES if _load(name)), None)
+
+
+def is_openblas_mapped() -> bool:
+    """Tells whether this Linux process has the system's OpenBLAS in memory.
+
+    numpy's private copy of OpenBLAS has another name, and MLX does not use it.
+    """
+    return _MAPS.exists() and "/libopenblas" in _MAPS.read_text()
 
 
 def _load(name: str) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cortex_adapters.mlx.openblas import load_openblas
+from cortex_adapters.mlx.openblas import is_openblas_mapped, load_openblas
 
 SOURCES = Path(__file__).parents[3] / "src"
 MULTIPLY = """
@@ -27,6 +27,28 @@ def test_matrix_products_of_mlx_run_in_openblas(tmp_path: Path) -> None:
     bindings = [line for line in lines if "libmlx.so" in line and "`cblas_sgemm'" in line]
     assert bindings
     assert all("libopenblas" in line.partition(" to ")[2] for line in bindings)
+
+
+@needs_openblas
+def test_a_loaded_library_is_seen() -> None:
+    assert is_openblas_mapped()
+
+
+@pytest.mark.parametrize(
+    ("file", "is_mapped"),
+    [
+        ("/usr/lib/x86_64-linux-gnu/openblas-pthread/libopenblasp-r0.3.21.so", True),
+        ("/opt/my libs/libopenblas.so.0", True),
+        ("/venv/site-packages/numpy.libs/libscipy_openblas64_-32a4b2a6.so", False),
+    ],
+)
+def test_numpys_own_copy_is_not_taken_for_the_systems(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, is_mapped: bool
+) -> None:
+    maps = tmp_path / "maps"
+    maps.write_text(f"7f0000000000-7f0000001000 rw-p 0 00:00 0\n7f0000001000-7f0000002000 r-xp 0 08:01 1  {file}\n")
+    monkeypatch.setattr("cortex_adapters.mlx.openblas._MAPS", maps)
+    assert is_openblas_mapped() is is_mapped
 
 
 def test_importing_the_package_leaves_mlx_alone() -> None:

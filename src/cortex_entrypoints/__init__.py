@@ -1,0 +1,30 @@
+"""Doors into Cortex: the library, the HTTP server and the command line.
+
+`open_cortex`, `Cortex` and `Settings` are what a program needs that embeds Cortex. They are imported on first use,
+because the command line starts from this package too and must be quick.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cortex_entrypoints.container import open_cortex
+    from cortex_entrypoints.cortex import Cortex
+    from cortex_entrypoints.settings import Settings, SettingsError, load_settings
+
+__all__ = ["Cortex", "Settings", "SettingsError", "load_settings", "open_cortex"]
+
+_HOMES = {
+    "Cortex": "cortex_entrypoints.cortex",
+    "Settings": "cortex_entrypoints.settings",
+    "SettingsError": "cortex_entrypoints.settings",
+    "load_settings": "cortex_entrypoints.settings",
+    "open_cortex": "cortex_entrypoints.container",
+}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module  # noqa: PLC0415
+
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

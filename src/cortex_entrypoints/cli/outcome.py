@@ -1,0 +1,52 @@
+"""Runs a command and turns what went wrong into one line and an exit code."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
+
+import typer
+
+from cortex_domain.errors import RequestRefusedError, ResourceUnavailableError
+from cortex_entrypoints.settings import Settings, SettingsError, load_settings
+
+Command = Callable[[Settings], Coroutine[Any, Any, None]]
+
+FAILED = 1
+WRONG_SETTINGS = 2
+INTERRUPTED = 130
+
+
+def run_command(command: Command) -> None:
+    """Reads the settings and runs a command to its end.
+
+    Raises:
+        typer.Exit: Something went wrong, and the person has been told; anything else that is raised is a bug.
+    """
+    try:
+        asyncio.run(command(load_settings()))
+    except SettingsError as exc:
+        _leave(str(exc), code=WRONG_SETTINGS)
+    except (RequestRefusedError, ResourceUnavailableError) as exc:
+        _leave(exc.message, code=FAILED)
+    except ModuleNotFoundError as exc:
+        if exc.name not in {"mlx", "mlx.core", "mlx_lm"}:
+            raise
+        _leave("MLX is not installed. Install one of the extras: metal (macOS), cpu, cuda12, cuda13.", code=FAILED)
+    except KeyboardInterrupt:
+        typer.echo(err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def tell_failure(message: str) -> None:
+    """Writes one line about something that went wrong to standard error."""
+    typer.secho(f"cortex: {message}", fg=typer.colors.RED, err=True)
+
+
+def tell_warning(message: str) -> None:
+    """Writes one line that deserves attention to standard error."""
+    typer.secho(f"cortex: {message}", fg=typer.colors.YELLOW, err=True)
+
+
+def _leave(message: str, *, code: int) -> NoReturn:
+    tell_failure(message)
+    raise typer.Exit(code)

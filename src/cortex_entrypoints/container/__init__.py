@@ -1,0 +1,10 @@
+"""The composition root: chooses adapters by the settings and wires them to the use cases.
+
+The only package that imports adapters. Those that need MLX are imported when they are chosen, so that the fake models
+start at once and run where MLX is not installed.
+"""
+
+from cortex_entrypoints.container.composition import build_container, open_cortex
+from cortex_entrypoints.container.use_cases import CortexContainer
+
+__all__ = ["CortexContainer", "build_container", "open_cortex"]

@@ -1,0 +1,56 @@
+"""Chooses the adapters, and opens and closes what was built."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from dependency_injector import containers
+
+from cortex_entrypoints.container.use_cases import CortexContainer
+from cortex_entrypoints.cortex import Cortex
+from cortex_entrypoints.settings import Settings, load_settings
+
+_FAKE_NAMESPACE = "fake/"
+
+
+def build_container(settings: Settings) -> CortexContainer:
+    """Wires Cortex without starting anything; a `default_model` below `fake/` chooses the fake adapters."""
+    return CortexContainer(adapters=_choose_adapters(settings))
+
+
+def open_cortex(settings: Settings | None = None) -> AbstractAsyncContextManager[Cortex]:
+    """Starts Cortex inside this program and stops it at the end of the block.
+
+        async with open_cortex() as cortex:
+            await cortex.default_model_preparation.prepare_default()
+            request = GenerationRequest(model=cortex.default_model, messages=(user_message("Hello"),))
+            async with cortex.generate_text(request) as events:
+                async for event in events: ...
+
+    Args:
+        settings: What to run; None reads the environment and `.env`.
+
+    Raises:
+        SettingsError: On entering; the environment or `.env` holds a value that is not allowed.
+    """
+    return _opened(settings)
+
+
+@asynccontextmanager
+async def _opened(settings: Settings | None) -> AsyncIterator[Cortex]:
+    cortex: Cortex = build_container(settings or load_settings()).cortex()
+    await cortex.start()
+    try:
+        yield cortex
+    finally:
+        await cortex.stop()
+
+
+def _choose_adapters(settings: Settings) -> containers.DeclarativeContainer:
+    # Imported here, because only the chosen ones may be installed.
+    if (settings.default_model or "").startswith(_FAKE_NAMESPACE):
+        from cortex_entrypoints.container.fake_adapters import FakeAdapters  # noqa: PLC0415
+
+        return FakeAdapters(settings=settings)
+    from cortex_entrypoints.container.mlx_adapters import MlxAdapters  # noqa: PLC0415
+
+    return MlxAdapters(settings=settings)

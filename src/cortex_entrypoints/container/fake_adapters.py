@@ -1,0 +1,39 @@
+"""Adapters without a model, a disk or a network."""
+
+from dependency_injector import containers, providers
+
+from cortex_adapters.fake import ECHO_MODEL, FakeEngineMonitor, FakeModelLoader, FakeModelStore, FakeTextGenerator
+from cortex_adapters.system.clock import SystemClock
+from cortex_domain.language_models import ModelId
+from cortex_entrypoints.settings import Settings
+
+
+class _NoEngine:
+    async def start(self) -> None:
+        """Has nothing to start."""
+
+    async def stop(self) -> None:
+        """Has nothing to stop."""
+
+
+def _default_model(settings: Settings) -> ModelId:
+    return ModelId(settings.default_model or ECHO_MODEL)
+
+
+class FakeAdapters(containers.DeclarativeContainer):
+    """What a demo or a test runs on."""
+
+    settings = providers.Dependency(instance_of=Settings)
+    clock = providers.Singleton(SystemClock)
+    default_model = providers.Callable(_default_model, settings)
+    bundled_models = providers.Object(())
+    engine = providers.Singleton(_NoEngine)
+    model_store = providers.Singleton(FakeModelStore)
+    model_loader = providers.Singleton(FakeModelLoader)
+    text_generator = providers.Singleton(
+        FakeTextGenerator,
+        loader=model_loader,
+        clock=clock,
+        default_max_tokens=settings.provided.default_max_tokens,
+    )
+    engine_monitor = providers.Singleton(FakeEngineMonitor, loader=model_loader, generator=text_generator)

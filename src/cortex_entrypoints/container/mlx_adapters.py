@@ -1,0 +1,60 @@
+"""Adapters for real models: MLX computes; the Hugging Face hub and the installed starter model supply."""
+
+from collections.abc import Callable
+
+from dependency_injector import containers, providers
+
+from cortex_adapters.combined.model_store import CombinedModelStore
+from cortex_adapters.hugging_face_hub import CATALOGUE, HuggingFaceModelStore
+from cortex_adapters.mlx.device import current_device, preferred_weight_format
+from cortex_adapters.mlx.engine import Engine
+from cortex_adapters.mlx.engine_host import EngineHost
+from cortex_adapters.mlx.engine_monitor import MlxEngineMonitor
+from cortex_adapters.mlx.model_loader import MlxModelLoader
+from cortex_adapters.mlx.prompt_rendering import PromptRenderer
+from cortex_adapters.mlx.starter_model import STARTER_MODEL, StarterModelStore
+from cortex_adapters.mlx.text_generator import MlxTextGenerator
+from cortex_adapters.system.clock import SystemClock
+from cortex_domain.engine_status import Device
+from cortex_domain.language_models import ModelId
+from cortex_entrypoints.settings import Settings
+
+_GPU_DEFAULT_MODEL = ModelId("mlx-community/Llama-3.2-3B-Instruct-4bit")
+
+
+def _default_model(settings: Settings) -> ModelId:
+    if settings.default_model is not None:
+        return ModelId(settings.default_model)
+    return STARTER_MODEL if current_device() is Device.CPU else _GPU_DEFAULT_MODEL
+
+
+def _engine_maker(clock: SystemClock) -> Callable[[], Engine]:
+    return lambda: Engine(clock=clock)
+
+
+class MlxAdapters(containers.DeclarativeContainer):
+    """What the server runs on."""
+
+    settings = providers.Dependency(instance_of=Settings)
+    clock = providers.Singleton(SystemClock)
+    default_model = providers.Callable(_default_model, settings)
+    bundled_models = providers.Object((STARTER_MODEL,))
+    engine = providers.Singleton(EngineHost, providers.Callable(_engine_maker, clock))
+    starter_store = providers.Singleton(
+        StarterModelStore,
+        cache_dir=settings.provided.model_cache_dir,
+        weight_format=providers.Callable(preferred_weight_format),
+    )
+    hub_store = providers.Singleton(
+        HuggingFaceModelStore, cache_dir=settings.provided.model_cache_dir, catalogue=CATALOGUE
+    )
+    model_store = providers.Singleton(CombinedModelStore, providers.List(starter_store, hub_store))
+    model_loader = providers.Singleton(MlxModelLoader, host=engine)
+    text_generator = providers.Singleton(
+        MlxTextGenerator,
+        host=engine,
+        renderer=providers.Singleton(PromptRenderer),
+        clock=clock,
+        default_max_tokens=settings.provided.default_max_tokens,
+    )
+    engine_monitor = providers.Singleton(MlxEngineMonitor, host=engine)

@@ -1,0 +1,44 @@
+"""Cortex as one object: every use case, wired."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from cortex_domain.language_models import ModelId
+from cortex_domain.ports import Clock, EngineMonitor
+from cortex_domain.use_cases import (
+    DeleteModel,
+    DescribeModel,
+    GenerateText,
+    ListModels,
+    LoadModel,
+    PullModel,
+    UnloadModel,
+)
+from cortex_entrypoints.default_model import DefaultModelPreparation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cortex:
+    """What an entrypoint, or a program that embeds Cortex, works with.
+
+    Attributes:
+        default_model: Id or alias of the model that answers when a caller names none.
+        default_model_preparation: Fetches that model, and tells how far it is.
+        generate_text: `async with cortex.generate_text(request) as events: async for event in events: …`
+        start: Starts the engine; await it once before anything else.
+        stop: Ends what is running and frees the engine; await it once at the end.
+    """
+
+    default_model: ModelId
+    default_model_preparation: DefaultModelPreparation
+    generate_text: GenerateText
+    list_models: ListModels
+    describe_model: DescribeModel
+    load_model: LoadModel
+    unload_model: UnloadModel
+    pull_model: PullModel
+    delete_model: DeleteModel
+    engine_monitor: EngineMonitor
+    clock: Clock
+    start: Callable[[], Awaitable[None]]
+    stop: Callable[[], Awaitable[None]]

@@ -1,0 +1,96 @@
+"""The Quart application: routes, errors, checks and documentation put together."""
+
+from datetime import timedelta
+
+from quart import Quart, Response, request, websocket
+from quart_cors import cors
+from quart_schema import QuartSchema
+
+from cortex_entrypoints.cortex import Cortex
+from cortex_entrypoints.http.asgi_connections import install_connections
+from cortex_entrypoints.http.chat_routes import chat_routes
+from cortex_entrypoints.http.documentation_pages import documentation_routes
+from cortex_entrypoints.http.error_responses import install_error_responses
+from cortex_entrypoints.http.health_routes import health_routes
+from cortex_entrypoints.http.host_check import HostCheck
+from cortex_entrypoints.http.in_flight import InFlight
+from cortex_entrypoints.http.model_routes import model_routes
+from cortex_entrypoints.http.openapi import API_INFO, ApiDescription
+from cortex_entrypoints.http.origin_check import OriginCheck
+from cortex_entrypoints.http.request_bodies import ChatDefaults
+from cortex_entrypoints.http.request_reading import MAX_BODY_BYTES, finish_upload
+from cortex_entrypoints.settings import Settings
+
+
+def create_app(cortex: Cortex, settings: Settings, *, in_flight: InFlight | None = None) -> Quart:
+    """Builds the application; it starts and stops nothing.
+
+    Args:
+        cortex: The use cases, started.
+        settings: Addresses, origins and defaults.
+        in_flight: Counts the work; the server that runs the app drains it. None makes one that nobody drains.
+    """
+    app = Quart(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.url_map.merge_slashes = False
+    install_connections(app)
+    install_error_responses(app, log_refusals=settings.debug)
+    _install_checks(app, settings)
+    _install_headers(app, settings)
+    _register_routes(app, cortex, settings, in_flight or InFlight())
+    QuartSchema(
+        app,
+        info=API_INFO,
+        openapi_provider_class=ApiDescription,
+        swagger_ui_path=None,
+        redoc_ui_path=None,
+        scalar_ui_path=None,
+    )
+    return app
+
+
+def _register_routes(app: Quart, cortex: Cortex, settings: Settings, in_flight: InFlight) -> None:
+    defaults = ChatDefaults(
+        model=cortex.default_model, temperature=settings.default_temperature, top_p=settings.default_top_p
+    )
+    app.register_blueprint(health_routes(cortex, settings, in_flight))
+    app.register_blueprint(model_routes(cortex, in_flight))
+    app.register_blueprint(chat_routes(cortex, defaults, in_flight))
+    app.register_blueprint(documentation_routes())
+
+
+def _install_checks(app: Quart, settings: Settings) -> None:
+    hosts = HostCheck(host=settings.host, allowed_hosts=settings.allowed_hosts)
+    origins = OriginCheck(allowed_origins=settings.allowed_origins)
+
+    @app.before_request
+    async def check_request() -> None:
+        hosts.require_allowed(request.headers.get("Host"))
+        origins.require_allowed(request.headers.get("Origin"), host_header=request.headers["Host"])
+
+    @app.before_websocket
+    async def check_handshake() -> None:
+        hosts.require_allowed(websocket.headers.get("Host"))
+        origins.require_allowed(websocket.headers.get("Origin"), host_header=websocket.headers["Host"])
+        if websocket.routing_exception is not None:
+            raise websocket.routing_exception
+
+
+def _install_headers(app: Quart, settings: Settings) -> None:
+    @app.after_request
+    async def add_headers(response: Response) -> Response:
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        if response.status_code == 204 or response.content_length == 0:
+            response.headers.pop("Content-Type", None)
+        return response
+
+    app.after_request(finish_upload)
+    cors(
+        app,
+        allow_origin=settings.allowed_origins,
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["Content-Type"],
+        expose_headers=["Retry-After"],
+        max_age=timedelta(minutes=10),
+    )

@@ -1,0 +1,74 @@
+"""Chats: answered at once, as a stream, or over WebSocket."""
+
+from quart import Blueprint, Response, websocket
+from quart_cors import cors_exempt
+
+from cortex_domain.errors import (
+    ContextWindowExceededError,
+    GeneratorBusyError,
+    GeneratorFailedError,
+    InsufficientMemoryError,
+    InvalidModelError,
+    InvalidRequestError,
+    ModelNotDownloadedError,
+    ModelNotFoundError,
+    ModelNotLoadedError,
+    ShuttingDownError,
+    StorageError,
+    UnsupportedCapabilityError,
+)
+from cortex_domain.event_stream import collect
+from cortex_domain.events import GenerationEvent
+from cortex_entrypoints.cortex import Cortex
+from cortex_entrypoints.http.asgi_connections import unproxied
+from cortex_entrypoints.http.chat_socket import ChatSocket
+from cortex_entrypoints.http.event_responses import event_response
+from cortex_entrypoints.http.in_flight import InFlight
+from cortex_entrypoints.http.json_responses import json_response
+from cortex_entrypoints.http.operation_notes import OperationNotes, documented
+from cortex_entrypoints.http.request_bodies import ChatBody, ChatDefaults
+from cortex_entrypoints.http.request_reading import read_body
+from cortex_entrypoints.http.response_bodies import ChatCompletion
+
+_CHAT_ERRORS = (
+    InvalidRequestError,
+    ModelNotFoundError,
+    ModelNotDownloadedError,
+    UnsupportedCapabilityError,
+    ContextWindowExceededError,
+    InvalidModelError,
+    InsufficientMemoryError,
+    GeneratorBusyError,
+    GeneratorFailedError,
+    ModelNotLoadedError,
+    ShuttingDownError,
+    StorageError,
+)
+
+
+def chat_routes(cortex: Cortex, defaults: ChatDefaults, in_flight: InFlight) -> Blueprint:
+    """Builds the routes below `/api/chat`."""
+    routes = Blueprint("chat", __name__, url_prefix="/api/chat")
+
+    @routes.post("/completions")
+    @documented(OperationNotes(tag="chat", body=ChatBody, answer=ChatCompletion, errors=_CHAT_ERRORS))
+    async def complete_chat() -> Response:
+        """Answers a chat in one piece. A model that is not in memory is loaded first."""
+        request = (await read_body(ChatBody)).to_domain(defaults)
+        async with in_flight.following(cortex.generate_text(request)) as events:
+            return json_response(ChatCompletion.from_result(await collect(events)))
+
+    @routes.post("/completions/stream")
+    @documented(OperationNotes(tag="chat", body=ChatBody, events=GenerationEvent, errors=_CHAT_ERRORS))
+    async def stream_chat() -> Response:
+        """Answers a chat as it is generated. A client that leaves stops the generation."""
+        request = (await read_body(ChatBody)).to_domain(defaults)
+        return await event_response(cortex.generate_text(request), in_flight)
+
+    @routes.websocket("/ws")
+    @cors_exempt
+    async def chat_socket() -> None:
+        """Runs chats over one connection; see docs/websocket.md."""
+        await ChatSocket(unproxied(websocket), cortex=cortex, defaults=defaults, in_flight=in_flight).serve()
+
+    return routes

@@ -1,0 +1,53 @@
+"""Event streams as HTTP responses of server-sent events."""
+
+import itertools
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, aclosing
+
+from quart import Response
+
+from cortex_domain.errors import CortexError
+from cortex_domain.events import GenerationEvent, PullEvent
+from cortex_entrypoints.http.asgi_connections import current_request
+from cortex_entrypoints.http.error_responses import error_facts, log_error
+from cortex_entrypoints.http.event_encoding import encode_sse
+from cortex_entrypoints.http.in_flight import InFlight
+from cortex_entrypoints.http.response_bodies import ErrorEvent
+from cortex_entrypoints.http.stream_ending import until_last
+
+logger = logging.getLogger(__name__)
+
+StreamItem = GenerationEvent | PullEvent
+
+
+async def event_response(
+    stream: AbstractAsyncContextManager[AsyncIterator[StreamItem]], in_flight: InFlight, /
+) -> Response:
+    """Enters a stream and responds with its events.
+
+    A stream that refuses to be entered raises here, where an error is still an HTTP status. The current request owns
+    the stream from then on and leaves it when the answer is sent or the client is gone, be that before the first byte.
+
+    Raises:
+        CortexError: What entering the stream raises, or that the server is stopping.
+    """
+    events = await current_request().resources.enter_async_context(in_flight.following(stream))
+    response = Response(_frames(events), content_type="text/event-stream; charset=utf-8")
+    response.timeout = None
+    response.headers["X-Accel-Buffering"] = "no"
+    return response
+
+
+async def _frames(events: AsyncIterator[StreamItem]) -> AsyncIterator[bytes]:
+    sequence = itertools.count()
+    try:
+        async with aclosing(until_last(events)) as remaining:
+            async for event in remaining:
+                yield encode_sse(event, sequence=next(sequence))
+    except CortexError as error:
+        log_error(error)
+        yield encode_sse(ErrorEvent(error=error_facts(error)), sequence=next(sequence))
+    except Exception as error:
+        logger.exception("A stream failed")
+        yield encode_sse(ErrorEvent(error=error_facts(error)), sequence=next(sequence))

@@ -1,0 +1,128 @@
+"""Models: listed, described, loaded, unloaded, pulled, deleted.
+
+An id may stand in a path with its `/` plain, percent-encoded, or written `__`.
+"""
+
+from typing import Any
+
+from pydantic import TypeAdapter
+from quart import Blueprint, Response
+
+from cortex_domain.errors import (
+    GeneratorFailedError,
+    InsufficientMemoryError,
+    InsufficientStorageError,
+    InvalidModelError,
+    InvalidRequestError,
+    ModelAccessDeniedError,
+    ModelDownloadError,
+    ModelInUseError,
+    ModelNotDownloadedError,
+    ModelNotFoundError,
+    ShuttingDownError,
+    StorageError,
+)
+from cortex_domain.events import PullEvent
+from cortex_domain.language_models import ModelDescriptor
+from cortex_entrypoints.cortex import Cortex
+from cortex_entrypoints.http.event_responses import event_response
+from cortex_entrypoints.http.in_flight import InFlight
+from cortex_entrypoints.http.json_responses import json_response
+from cortex_entrypoints.http.model_names import resolve_model_name
+from cortex_entrypoints.http.operation_notes import OperationNotes, documented
+from cortex_entrypoints.http.response_bodies import ModelList
+
+_DESCRIPTOR = TypeAdapter(ModelDescriptor)
+_NAMING_ERRORS = (InvalidRequestError, ModelNotFoundError, StorageError)
+
+
+def model_routes(cortex: Cortex, in_flight: InFlight) -> Blueprint:
+    """Builds the routes below `/api/models`."""
+    routes = Blueprint("models", __name__, url_prefix="/api/models")
+
+    @routes.get("")
+    @documented(OperationNotes(tag="models", answer=ModelList, errors=(StorageError,)))
+    async def list_models() -> Response:
+        """Lists the models that are here and those of the catalogue, sorted by id."""
+        models = [_encode(model) for model in await cortex.list_models()]
+        return json_response({"models": models, "default_model": cortex.default_model})
+
+    @routes.get("/<path:model_id>")
+    @documented(OperationNotes(tag="models", answer=ModelDescriptor, errors=_NAMING_ERRORS))
+    async def describe_model(model_id: str) -> Response:
+        """Describes a model."""
+        name = await resolve_model_name(model_id, cortex.describe_model)
+        return json_response(_encode(await cortex.describe_model(name)))
+
+    @routes.post("/<path:model_id>/load")
+    @documented(
+        OperationNotes(
+            tag="models",
+            answer=ModelDescriptor,
+            errors=(
+                *_NAMING_ERRORS,
+                ModelNotDownloadedError,
+                InvalidModelError,
+                InsufficientMemoryError,
+                GeneratorFailedError,
+                ShuttingDownError,
+            ),
+        )
+    )
+    async def load_model(model_id: str) -> Response:
+        """Brings a model into memory; answers when it is there."""
+        async with in_flight.work():
+            name = await resolve_model_name(model_id, cortex.describe_model)
+            await cortex.load_model(name)
+            return json_response(_encode(await cortex.describe_model(name)))
+
+    @routes.post("/<path:model_id>/unload")
+    @documented(
+        OperationNotes(
+            tag="models", answer=ModelDescriptor, errors=(*_NAMING_ERRORS, GeneratorFailedError, ShuttingDownError)
+        )
+    )
+    async def unload_model(model_id: str) -> Response:
+        """Frees a model's memory. Answers in flight on it end with an error."""
+        async with in_flight.work():
+            name = await resolve_model_name(model_id, cortex.describe_model)
+            await cortex.unload_model(name)
+            return json_response(_encode(await cortex.describe_model(name)))
+
+    @routes.post("/<path:model_id>/pull")
+    @documented(
+        OperationNotes(
+            tag="models",
+            events=PullEvent,
+            errors=(
+                *_NAMING_ERRORS,
+                ModelAccessDeniedError,
+                InvalidModelError,
+                InsufficientStorageError,
+                ModelDownloadError,
+                ShuttingDownError,
+            ),
+        )
+    )
+    async def pull_model(model_id: str) -> Response:
+        """Downloads a model and streams how far it is.
+
+        The model need not be listed. A client that leaves stops the download; the next pull goes on from there.
+        """
+        name = await resolve_model_name(model_id, cortex.describe_model)
+        return await event_response(cortex.pull_model(name), in_flight)
+
+    @routes.delete("/<path:model_id>")
+    @documented(OperationNotes(tag="models", status=204, errors=(*_NAMING_ERRORS, ModelInUseError, ShuttingDownError)))
+    async def delete_model(model_id: str) -> Response:
+        """Removes a model's files."""
+        async with in_flight.work():
+            await cortex.delete_model(await resolve_model_name(model_id, cortex.describe_model))
+        return Response(status=204)
+
+    return routes
+
+
+def _encode(descriptor: ModelDescriptor) -> dict[str, Any]:
+    body: dict[str, Any] = _DESCRIPTOR.dump_python(descriptor, mode="json")
+    return {**body, "capabilities": sorted(body["capabilities"])}

@@ -1,0 +1,200 @@
+"""The OpenAPI description, made from the routes and the notes beside them."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields
+from functools import cached_property
+from typing import Any, Final, get_args
+
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
+from pydantic_core.core_schema import DataclassField, ModelField, TypedDictField
+from quart_schema import Info, OpenAPIProvider
+from werkzeug.routing import BaseConverter, Rule
+
+from cortex_domain.errors import CortexError
+from cortex_entrypoints.http.docstring_fields import move_fields_to_properties
+from cortex_entrypoints.http.edge_errors import (
+    HostNotAllowedError,
+    MalformedJsonError,
+    OriginNotAllowedError,
+    UnsupportedMediaTypeError,
+)
+from cortex_entrypoints.http.error_responses import HTTP_REFUSALS, status_of
+from cortex_entrypoints.http.event_responses import StreamItem
+from cortex_entrypoints.http.operation_notes import OperationNotes, notes_of
+from cortex_entrypoints.http.request_bodies import Body
+from cortex_entrypoints.http.response_bodies import ErrorBody, ErrorEvent
+
+API_INFO: Final = Info(
+    title="Cortex",
+    version="1",
+    summary="Chat with language models that run on this machine.",
+    description="""\
+Every error is `{"error": {"code", "message", "param"?, "details"?}}`; the message says what to do, `code` never changes
+its meaning, `details` holds facts for programs. 400 means that a request breaks a rule of the API, 422 that it keeps
+them all and this model still cannot serve it, 503 that the same request may succeed later.
+
+A request is served if its Host is this server's own name or in ALLOWED_HOSTS, and its Origin, if it has one, this
+server's own or in ALLOWED_ORIGINS.
+
+Besides the paths below there is a WebSocket at `/api/chat/ws` for several chats over one connection. A client sends
+`{"type": "chat", "request_id"?, …}` with the fields of `POST /api/chat/completions`, `{"type": "cancel", "request_id"}`
+or `{"type": "ping"}`, and gets the events of the chat stream, each with its `request_id` and a `sequence` number. The
+whole protocol: [docs/websocket.md](/docs/websocket.md).
+""",
+)
+
+_REF_TEMPLATE: Final = "#/components/schemas/{model}"
+_COMMON_ERRORS: Final = (OriginNotAllowedError, HostNotAllowedError)
+_BODY_ERRORS: Final = (MalformedJsonError, UnsupportedMediaTypeError)
+_BODY_REFUSALS: Final = (408, 413)
+_RETRY_STATUSES: Final = {502, 503, 507}
+_MODEL_ID: Final = {
+    "description": "Id or alias of a model. The `/` of an id may be plain, percent-encoded, or written `__`.",
+    "schema": {"type": "string", "minLength": 1},
+    "example": "HuggingFaceTB__SmolLM2-135M-Instruct",
+}
+
+
+class ApiDescription(OpenAPIProvider):
+    """Describes the routes that have notes."""
+
+    def schema(self) -> dict[str, Any]:
+        """Builds the description."""
+        description = super().schema()
+        description["components"]["schemas"] = self._components
+        plain: dict[str, Any] = json.loads(json.dumps(description, sort_keys=True, default=str))
+        return plain
+
+    def generate_rules(self) -> Iterable[Rule]:
+        """Lists the rules to describe, by path."""
+        rules = (rule for rule in self._app.url_map.iter_rules() if notes_of(self._handler(rule)) is not None)
+        return sorted(rules, key=lambda rule: rule.rule)
+
+    def build_paths(self, rule: Rule) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Describes one rule."""
+        paths, _ = super().build_paths(rule)
+        notes = self._notes(rule)
+        for operations in paths.values():
+            for operation in operations.values():
+                operation.update(self._operation(notes))
+        return paths, {}
+
+    def build_path_parameter(self, name: str, converter: BaseConverter) -> dict[str, Any]:
+        """Describes the only path parameter that there is."""
+        return {**super().build_path_parameter(name, converter), **_MODEL_ID}
+
+    def operation_id(self, method: str, path: str, func: Callable[..., Any]) -> str:  # noqa: ARG002
+        """Names an operation as its handler."""
+        return func.__name__
+
+    def _handler(self, rule: Rule) -> Callable[..., Any]:
+        handler: Callable[..., Any] = self._app.view_functions[rule.endpoint]
+        return handler
+
+    def _notes(self, rule: Rule) -> OperationNotes:
+        notes = notes_of(self._handler(rule))
+        assert notes is not None
+        return notes
+
+    def _operation(self, notes: OperationNotes) -> dict[str, Any]:
+        operation: dict[str, Any] = {"tags": [notes.tag], "responses": dict(self._responses(notes))}
+        if notes.body is not None:
+            body = {"application/json": {"schema": self._ref(notes.body)}}
+            operation["requestBody"] = {"required": True, "content": body}
+        return operation
+
+    def _responses(self, notes: OperationNotes) -> Iterator[tuple[str, dict[str, Any]]]:
+        yield str(notes.status), self._success(notes)
+        for status, codes in sorted(_codes_by_status(notes).items()):
+            yield str(status), self._failure(status, codes, notes)
+
+    def _success(self, notes: OperationNotes) -> dict[str, Any]:
+        if notes.events is not None:
+            return self._event_stream(notes.events)
+        if notes.answer is None:
+            return {"description": "Done."}
+        return {"description": "The answer.", "content": {"application/json": {"schema": self._ref(notes.answer)}}}
+
+    def _failure(self, status: int, codes: list[str], notes: OperationNotes) -> dict[str, Any]:
+        schema = self._ref(ErrorBody)
+        if status == 503 and notes.unhealthy:
+            schema = {"anyOf": [self._ref(notes.answer), schema]}
+        response: dict[str, Any] = {
+            "description": ", ".join(f"`{code}`" for code in codes),
+            "content": {"application/json": {"schema": schema}},
+        }
+        if status in _RETRY_STATUSES:
+            response["headers"] = {
+                "Retry-After": {"description": "Seconds after which to ask again.", "schema": {"type": "integer"}}
+            }
+        return response
+
+    def _event_stream(self, events: object) -> dict[str, Any]:
+        frames = [self._ref(event) for event in (*get_args(events), ErrorEvent)]
+        names = ", ".join(f"`{_event_name(event)}`" for event in get_args(events))
+        return {
+            "description": f"Server-sent events {names}. The last one is exactly one `done`, or one `error`.",
+            "content": {
+                "text/event-stream": {
+                    "schema": {
+                        "type": "string",
+                        "description": "Frames of `event:` (the type), `id:` (a number from 0) and one line of JSON "
+                        "in `data:`, which has the type too.",
+                    },
+                    "x-event-schema": {"oneOf": frames},
+                }
+            },
+        }
+
+    def _ref(self, type_: object) -> dict[str, Any]:
+        schema: dict[str, Any] = self._schemas[0][(type_, _mode_of(type_))]
+        return schema
+
+    @property
+    def _components(self) -> Mapping[str, Any]:
+        return self._schemas[1]
+
+    @cached_property
+    def _schemas(self) -> tuple[Mapping[Any, Any], Mapping[str, Any]]:
+        types = dict.fromkeys(type_ for rule in self.generate_rules() for type_ in _types_of(self._notes(rule)))
+        refs, definitions = TypeAdapter.json_schemas(
+            [(type_, _mode_of(type_), TypeAdapter(type_)) for type_ in types],
+            ref_template=_REF_TEMPLATE,
+            schema_generator=_SchemaGenerator,
+        )
+        return refs, {name: move_fields_to_properties(schema) for name, schema in definitions["$defs"].items()}
+
+
+class _SchemaGenerator(GenerateJsonSchema):
+    """Knows that an answer has all its fields, those with a default too, but for those that are left out when null."""
+
+    def field_is_required(self, field: ModelField | DataclassField | TypedDictField, total: bool) -> bool:
+        is_left_out = field.get("serialization_exclude_if") is not None
+        return super().field_is_required(field, total) or (self.mode == "serialization" and not is_left_out)
+
+
+def _types_of(notes: OperationNotes) -> Iterator[Any]:
+    yield from (type_ for type_ in (notes.body, notes.answer, ErrorBody) if type_ is not None)
+    if notes.events is not None:
+        yield from (*get_args(notes.events), ErrorEvent)
+
+
+def _mode_of(type_: object) -> JsonSchemaMode:
+    return "validation" if isinstance(type_, type) and issubclass(type_, Body) else "serialization"
+
+
+def _event_name(event: type[StreamItem]) -> str:
+    return str(next(field.default for field in fields(event) if field.name == "type"))
+
+
+def _codes_by_status(notes: OperationNotes) -> dict[int, list[str]]:
+    codes: dict[int, list[str]] = {500: ["internal_error"]}
+    errors: list[type[CortexError]] = [*_COMMON_ERRORS, *notes.errors]
+    if notes.body is not None:
+        errors += _BODY_ERRORS
+        codes |= {status: [HTTP_REFUSALS[status][0]] for status in _BODY_REFUSALS}
+    for error in errors:
+        codes.setdefault(status_of(error), []).append(error.code)
+    return codes

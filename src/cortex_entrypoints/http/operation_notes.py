@@ -1,0 +1,51 @@
+"""What `openapi.py` cannot see in a route: its bodies, its stream and its errors, noted beside the handler."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from cortex_domain.errors import CortexError
+
+HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
+
+_ATTRIBUTE = "cortex_operation_notes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationNotes:
+    """Notes on one operation.
+
+    Attributes:
+        tag: Group that it is listed in.
+        body: Body that it reads; None reads none.
+        answer: Type of its JSON answer; None has none.
+        status: Status of a success.
+        events: Union of the events that it streams; None streams none.
+        unhealthy: Whether it also answers with the same type and status 503.
+        errors: What it can raise, besides what every operation can.
+    """
+
+    tag: str
+    body: type[BaseModel] | None = None
+    answer: Any = None
+    status: int = 200
+    events: Any = None
+    unhealthy: bool = False
+    errors: tuple[type[CortexError], ...] = ()
+
+
+def documented(notes: OperationNotes, /) -> Callable[[HandlerT], HandlerT]:
+    """Decorates a handler with notes."""
+
+    def decorate(handler: HandlerT) -> HandlerT:
+        setattr(handler, _ATTRIBUTE, notes)
+        return handler
+
+    return decorate
+
+
+def notes_of(handler: Callable[..., Any], /) -> OperationNotes | None:
+    """Returns a handler's notes, or None for one that is not part of the API."""
+    return getattr(handler, _ATTRIBUTE, None)

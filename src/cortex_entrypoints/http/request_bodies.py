@@ -1,0 +1,242 @@
+"""Bodies that clients send: strict types, no unknown fields, every number bounded, and the step into the domain."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+
+from cortex_domain.generation import MAX_SEED, MAX_STOP_TEXTS, GenerationRequest, SamplingParameters
+from cortex_domain.language_models import ModelId
+from cortex_domain.messages import AudioPart, ContentPart, ImagePart, Message, Role, TextPart
+
+MAX_MESSAGES = 10_000
+MAX_PARTS = 1_000
+MAX_INTEGER = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatDefaults:
+    """What a chat gets that leaves these open.
+
+    Attributes:
+        model: Id or alias of the model that answers.
+        temperature: 0 to 2.
+        top_p: Above 0, up to 1.
+    """
+
+    model: ModelId
+    temperature: float
+    top_p: float
+
+
+class Body(BaseModel):
+    """A JSON object of which every field is known and has exactly its type."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+def _from_base64(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("Input should be a string of base64")  # noqa: TRY004 - pydantic reports ValueErrors only
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("Input should be base64 as in RFC 4648, section 4") from None
+
+
+FileBytes = Annotated[
+    bytes,
+    BeforeValidator(_from_base64),
+    Field(min_length=1),
+    WithJsonSchema({"type": "string", "format": "byte", "minLength": 4, "description": "The file in base64."}),
+]
+
+
+class TextPartBody(Body):
+    """Plain text."""
+
+    type: Literal["text"]
+    text: str
+
+    def to_domain(self) -> TextPart:
+        """Builds the part."""
+        return TextPart(text=self.text)
+
+
+class ImagePartBody(Body):
+    """A picture, for models that list the capability `image_input`."""
+
+    type: Literal["image"]
+    data: FileBytes
+    media_type: Annotated[str, Field(pattern=r"^image/[A-Za-z0-9.+-]{1,64}$", examples=["image/png"])]
+
+    def to_domain(self) -> ImagePart:
+        """Builds the part."""
+        return ImagePart(data=self.data, media_type=self.media_type)
+
+
+class AudioPartBody(Body):
+    """A sound, for models that list the capability `audio_input`."""
+
+    type: Literal["audio"]
+    data: FileBytes
+    media_type: Annotated[str, Field(pattern=r"^audio/[A-Za-z0-9.+-]{1,64}$", examples=["audio/wav"])]
+
+    def to_domain(self) -> AudioPart:
+        """Builds the part."""
+        return AudioPart(data=self.data, media_type=self.media_type)
+
+
+def _part_tag(value: object) -> str | None:
+    kind = value.get("type") if isinstance(value, dict) else None
+    return f"<{kind}>" if kind in ("text", "image", "audio") else None
+
+
+PartBody = Annotated[
+    Annotated[TextPartBody, Tag("<text>")]
+    | Annotated[ImagePartBody, Tag("<image>")]
+    | Annotated[AudioPartBody, Tag("<audio>")],
+    Discriminator(
+        _part_tag,
+        custom_error_type="part_type",
+        custom_error_message="Input should be an object whose type is 'text', 'image' or 'audio'",
+    ),
+]
+
+
+def _content_tag(value: object) -> str | None:
+    if isinstance(value, str):
+        return "<text>"
+    return "<parts>" if isinstance(value, list) else None
+
+
+ContentBody = Annotated[
+    Annotated[str, Tag("<text>")]
+    | Annotated[list[PartBody], Field(min_length=1, max_length=MAX_PARTS), Tag("<parts>")],
+    Discriminator(
+        _content_tag,
+        custom_error_type="content_type",
+        custom_error_message="Input should be a string or a list of parts",
+    ),
+]
+
+
+class MessageBody(Body):
+    """One turn of the chat."""
+
+    role: Literal["system", "user", "assistant"]
+    content: ContentBody
+
+    def to_domain(self) -> Message:
+        """Builds the message."""
+        return Message(role=Role(self.role), parts=self._parts())
+
+    def _parts(self) -> tuple[ContentPart, ...]:
+        if isinstance(self.content, str):
+            return (TextPart(text=self.content),)
+        return tuple(part.to_domain() for part in self.content)
+
+
+def _stop_tag(value: object) -> str | None:
+    if isinstance(value, str):
+        return "<one>"
+    return "<many>" if isinstance(value, list) else None
+
+
+StopText = Annotated[str, Field(min_length=1)]
+TokenId = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,8})$")]
+Bias = Annotated[float, Field(ge=-100, le=100)]
+
+ModelName = Annotated[str, Field(max_length=200, description="Id or alias; the server's default model if absent.")]
+Messages = Annotated[
+    list[MessageBody], Field(min_length=1, max_length=MAX_MESSAGES, description="The chat so far, oldest first.")
+]
+Temperature = Annotated[float, Field(ge=0, le=2, description="0 takes the most probable token.")]
+TopP = Annotated[float, Field(gt=0, le=1, description="Keep the smallest set of tokens of this probability.")]
+TopK = Annotated[int, Field(ge=1, le=MAX_INTEGER, description="Keep this many tokens; all if absent.")]
+MinP = Annotated[float, Field(ge=0, le=1, description="Drop tokens below this share of the best one's probability.")]
+MaxTokens = Annotated[int, Field(ge=1, le=MAX_INTEGER, description="Longest answer, in tokens.")]
+StopTexts = Annotated[
+    Annotated[StopText, Tag("<one>")] | Annotated[list[StopText], Field(max_length=MAX_STOP_TEXTS), Tag("<many>")],
+    Discriminator(
+        _stop_tag, custom_error_type="stop_type", custom_error_message="Input should be a string or a list of strings"
+    ),
+    Field(description="Texts that end the answer and are not part of it."),
+]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED, description="Same seed and request, same answer.")]
+RepetitionPenalty = Annotated[
+    float, Field(gt=0, le=2, description="Divides the logits of tokens seen in prompt and answer; 1 changes nothing.")
+]
+PresencePenalty = Annotated[
+    float, Field(ge=-2, le=2, description="Subtracted from the logit of each token already in the answer, once.")
+]
+FrequencyPenalty = Annotated[
+    float, Field(ge=-2, le=2, description="Subtracted for each time that a token occurs in the answer.")
+]
+LogitBias = Annotated[
+    dict[TokenId, Bias],
+    Field(
+        description="Token id to a number that is added to the token's logit.",
+        json_schema_extra={"additionalProperties": False},
+    ),
+]
+
+_SAMPLING_FIELDS = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "seed",
+    "repetition_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+)
+
+
+class ChatBody(Body):
+    """A chat to be continued by one answer. A field that is absent or null takes its default."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 50}]}
+    )
+
+    model: ModelName | None = None
+    messages: Messages
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
+    top_k: TopK | None = None
+    min_p: MinP | None = None
+    max_tokens: MaxTokens | None = None
+    stop: StopTexts | None = None
+    seed: Seed | None = None
+    repetition_penalty: RepetitionPenalty | None = None
+    presence_penalty: PresencePenalty | None = None
+    frequency_penalty: FrequencyPenalty | None = None
+    logit_bias: LogitBias | None = None
+
+    def to_domain(self, defaults: ChatDefaults) -> GenerationRequest:
+        """Builds the request.
+
+        Raises:
+            InvalidRequestError: The values break a rule of the domain.
+        """
+        return GenerationRequest(
+            model=defaults.model if self.model is None else ModelId(self.model),
+            messages=tuple(message.to_domain() for message in self.messages),
+            sampling=self._sampling(defaults),
+            max_tokens=self.max_tokens,
+            stop=self._stop_texts(),
+        )
+
+    def _sampling(self, defaults: ChatDefaults) -> SamplingParameters:
+        fields: dict[str, Any] = {"temperature": defaults.temperature, "top_p": defaults.top_p}
+        fields |= {name: value for name in _SAMPLING_FIELDS if (value := getattr(self, name)) is not None}
+        biases = {int(token_id): bias for token_id, bias in (self.logit_bias or {}).items()}
+        return SamplingParameters(**fields, logit_bias=biases)
+
+    def _stop_texts(self) -> tuple[str, ...]:
+        if self.stop is None:
+            return ()
+        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)

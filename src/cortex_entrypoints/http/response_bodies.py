@@ -1,0 +1,128 @@
+"""Bodies that clients get, where they differ from the domain's own values."""
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, Field
+
+from cortex_domain.engine_status import Device
+from cortex_domain.generation import FinishReason, GenerationResult, GenerationTimings, TokenUsage
+from cortex_domain.language_models import ModelDescriptor, ModelId
+from cortex_entrypoints.default_model import DefaultModelStatus
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+class ErrorFacts(BaseModel):
+    """What went wrong and what to do."""
+
+    code: str = Field(description="Stable identifier in snake_case.")
+    message: str = Field(description="One or two sentences for the person who can act.")
+    param: str | None = Field(
+        default=None, exclude_if=_is_none, description="Dotted path of the value in the request that is wrong."
+    )
+    details: dict[str, Any] | None = Field(
+        default=None, exclude_if=_is_none, description="Facts of this code, for programs."
+    )
+
+
+class ErrorBody(BaseModel):
+    """The body of every error."""
+
+    error: ErrorFacts
+
+
+class ErrorEvent(BaseModel):
+    """Ends a stream that failed; nothing follows."""
+
+    type: Literal["error"] = "error"
+    error: ErrorFacts
+
+
+class CancelledEvent(BaseModel):
+    """Ends a chat that its client cancelled. Nobody counted what it came to, so usage and timings are null."""
+
+    type: Literal["done"] = "done"
+    finish_reason: Literal[FinishReason.CANCELLED] = FinishReason.CANCELLED
+    usage: None = None
+    timings: None = None
+
+
+class AnswerMessage(BaseModel):
+    """The assistant's turn."""
+
+    role: Literal["assistant"] = "assistant"
+    content: str
+
+
+class ChatCompletion(BaseModel):
+    """A whole answer."""
+
+    id: str
+    created: int = Field(description="Seconds since the Unix epoch.")
+    model: ModelId
+    message: AnswerMessage
+    finish_reason: FinishReason
+    usage: TokenUsage
+    timings: GenerationTimings
+    warnings: tuple[str, ...] = Field(description="What was done otherwise than asked, one sentence each.")
+
+    @classmethod
+    def from_result(cls, result: GenerationResult) -> Self:
+        """Builds the body of an answer."""
+        return cls(
+            id=result.generation_id,
+            created=result.created_s,
+            model=result.model,
+            message=AnswerMessage(content=result.text),
+            finish_reason=result.finish_reason,
+            usage=result.usage,
+            timings=result.timings,
+            warnings=result.warnings,
+        )
+
+
+class ModelList(BaseModel):
+    """Every model that is here or in the catalogue."""
+
+    models: list[ModelDescriptor]
+    default_model: ModelId
+
+
+class FeatureHealth(BaseModel):
+    """A feature that a setting asks for."""
+
+    requested: bool
+    available: bool
+
+
+class MemoryHealth(BaseModel):
+    """Memory of models and caches."""
+
+    active_bytes: int
+    peak_bytes: int
+
+
+class Health(BaseModel):
+    """Whether the server can serve, and with what."""
+
+    status: Literal["ok", "draining", "failed"]
+    reason: str | None = Field(default=None, description="Why it cannot serve.")
+    version: str
+    uptime_s: float
+    device: Device
+    loaded_models: list[ModelId]
+    memory: MemoryHealth
+    active_requests: int
+    waiting_requests: int
+    default_model: DefaultModelStatus
+    features: dict[str, FeatureHealth]
+
+
+class Welcome(BaseModel):
+    """What this server is and where to go on."""
+
+    name: str
+    version: str
+    links: dict[str, str]

@@ -1,0 +1,163 @@
+"""Settings, read from the environment and from `.env` in the working directory; the environment wins.
+
+A field's description says what is allowed: the error line of a bad value quotes it.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from cortex_domain import CortexError, parse_model_id
+
+_ENV_FILE = ".env"
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:.]+\](:\d{1,5})?")
+_HOST_NAME = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
+_LONGEST_SHOWN_VALUE = 80
+
+
+class SettingsError(ValueError):
+    """A setting has a value that is not allowed. The message is one line, fit for a terminal.
+
+    Attributes:
+        variable: Name of the environment variable, or `.env` when that file cannot be read.
+    """
+
+    def __init__(self, message: str, *, variable: str) -> None:
+        super().__init__(message)
+        self.variable = variable
+
+
+def _split_list(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _origin(value: str) -> str:
+    return _matching(_ORIGIN, value.lower())
+
+
+def _host_name(value: str) -> str:
+    return _matching(_HOST_NAME, value.lower())
+
+
+def _matching(pattern: re.Pattern[str], value: str) -> str:
+    if not pattern.fullmatch(value):
+        raise ValueError("does not match")
+    return value
+
+
+def _model_id(value: str) -> str:
+    try:
+        return parse_model_id(value)
+    except CortexError as exc:
+        raise ValueError(exc.message) from exc
+
+
+Flag = Annotated[bool, Field(description="true or false")]
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Each attribute is the environment variable of the same name in capitals.
+
+    Attributes:
+        host: Address that the server listens on.
+        port: TCP port that the server listens on; 0 lets the system choose one.
+        debug: Adds tracebacks to the log of refused requests.
+        environment: Where this runs.
+        allowed_origins: Web origins that may call the API from a browser; empty allows none but the server's own.
+        allowed_hosts: Host names that the server answers to besides those of its own address, without ports.
+        default_model: Id or alias of the model that answers when a request names none; None chooses by device.
+        model_cache_dir: Directory of the models.
+        default_max_tokens: Longest answer when a request does not say, in tokens.
+        default_temperature: Sampling temperature when a request does not say.
+        default_top_p: Nucleus sampling share when a request does not say.
+        enable_web_search: Lets models search the web.
+        enable_code_execution: Lets models run code in a sandbox.
+        enable_file_operations: Lets models read and write the workspace.
+        enable_agents: Serves agents.
+        log_level: Least severity that is logged.
+        shutdown_grace_s: Seconds that running answers have to end after SIGTERM.
+    """
+
+    model_config = SettingsConfigDict(env_file=_ENV_FILE, extra="ignore", env_ignore_empty=True, frozen=True)
+
+    host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]+$", description="an IP address or a host name")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, description="a whole number from 0 to 65535")] = 8000
+    debug: Flag = False
+    environment: Annotated[
+        Literal["development", "production", "test"],
+        BeforeValidator(_lower),
+        Field(description="development, production or test"),
+    ] = "development"
+    allowed_origins: Annotated[
+        tuple[Annotated[str, AfterValidator(_origin)], ...],
+        NoDecode,
+        BeforeValidator(_split_list),
+        Field(description="origins separated by commas, each scheme://host or scheme://host:port, without a path"),
+    ] = ()
+    allowed_hosts: Annotated[
+        tuple[Annotated[str, AfterValidator(_host_name)], ...],
+        NoDecode,
+        BeforeValidator(_split_list),
+        Field(description="host names separated by commas, without scheme and port"),
+    ] = ()
+    default_model: Annotated[
+        Annotated[str, AfterValidator(_model_id)] | None,
+        Field(description="a model as 'namespace/name', or an alias such as 'starter'"),
+    ] = None
+    model_cache_dir: Annotated[
+        Path,
+        AfterValidator(Path.expanduser),
+        Field(validate_default=True, description="the path of a directory"),
+    ] = Path("~/.cache/mlx-models")
+    default_max_tokens: Annotated[int, Field(ge=1, description="a whole number, at least 1")] = 2048
+    default_temperature: Annotated[float, Field(ge=0, le=2, description="a number from 0 to 2")] = 0.7
+    default_top_p: Annotated[float, Field(gt=0, le=1, description="a number above 0, at most 1")] = 0.9
+    enable_web_search: Flag = False
+    enable_code_execution: Flag = False
+    enable_file_operations: Flag = False
+    enable_agents: Flag = False
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"],
+        BeforeValidator(_upper),
+        Field(description="DEBUG, INFO, WARNING or ERROR"),
+    ] = "INFO"
+    shutdown_grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False, description="seconds, at least 0")] = 30.0
+
+
+def load_settings() -> Settings:
+    """Reads the environment and `.env`, which need not exist; variables that mean nothing here are ignored.
+
+    Raises:
+        SettingsError: A value is not allowed, or the file cannot be read.
+    """
+    try:
+        return Settings()
+    except ValidationError as exc:
+        raise _first_bad_value(exc) from exc
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SettingsError(f"{_ENV_FILE} cannot be read as UTF-8 text: {exc}", variable=_ENV_FILE) from exc
+
+
+def _first_bad_value(error: ValidationError) -> SettingsError:
+    details = error.errors(include_url=False)[0]
+    field = str(details["loc"][0])
+    allowed = Settings.model_fields[field].description
+    shown = _shorten(repr(details["input"]))
+    return SettingsError(f"{field.upper()}={shown} is not allowed; it must be {allowed}.", variable=field.upper())
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN_VALUE else f"{text[: _LONGEST_SHOWN_VALUE - 3]}..."

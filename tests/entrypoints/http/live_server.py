@@ -1,0 +1,144 @@
+"""A Cortex of fake adapters behind a real socket of this machine."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+
+from cortex_adapters.fake import (
+    ECHO_MODEL,
+    FakeEngineMonitor,
+    FakeModelLoader,
+    FakeModelStore,
+    FakeTextGenerator,
+    ScriptedReply,
+)
+from cortex_adapters.system.clock import SystemClock
+from cortex_domain.ports import TextGenerator
+from cortex_domain.use_cases import (
+    DeleteModel,
+    DescribeModel,
+    GenerateText,
+    ListModels,
+    LoadModel,
+    PullModel,
+    UnloadModel,
+)
+from cortex_entrypoints import Cortex, Settings
+from cortex_entrypoints.default_model import DefaultModelPreparation
+from cortex_entrypoints.http.listener import open_listener
+from cortex_entrypoints.http.server import serve_until
+
+HELLO: dict[str, Any] = {"messages": [{"role": "user", "content": "Hello there, Cortex."}]}
+"""A chat; the echo answers what it says."""
+
+
+async def _nothing() -> None:
+    """Starts or stops what needs neither."""
+
+
+@dataclass(kw_only=True)
+class FakeAdapters:
+    """What the server stands on."""
+
+    loader: FakeModelLoader = field(default_factory=FakeModelLoader)
+    store: FakeModelStore = field(default_factory=FakeModelStore)
+    clock: SystemClock = field(default_factory=SystemClock)
+    script: Iterable[ScriptedReply | str] | None = None
+    generator: TextGenerator | None = None
+
+    def __post_init__(self) -> None:
+        self.fake_generator = FakeTextGenerator(loader=self.loader, clock=self.clock, script=self.script)
+        self.monitor = FakeEngineMonitor(loader=self.loader, generator=self.fake_generator)
+
+    def wire(self) -> Cortex:
+        """Builds the use cases."""
+        generator = self.generator or self.fake_generator
+        describe_model = DescribeModel(store=self.store, loader=self.loader, generator=generator)
+        load_model = LoadModel(store=self.store, loader=self.loader)
+        pull_model = PullModel(store=self.store)
+        return Cortex(
+            default_model=ECHO_MODEL,
+            default_model_preparation=DefaultModelPreparation(
+                default_model=ECHO_MODEL, bundled_models=(), describe_model=describe_model, pull_model=pull_model
+            ),
+            generate_text=GenerateText(describe_model=describe_model, load_model=load_model, generator=generator),
+            list_models=ListModels(store=self.store, describe_model=describe_model),
+            describe_model=describe_model,
+            load_model=load_model,
+            unload_model=UnloadModel(store=self.store, loader=self.loader),
+            pull_model=pull_model,
+            delete_model=DeleteModel(store=self.store, loader=self.loader),
+            engine_monitor=self.monitor,
+            clock=self.clock,
+            start=_nothing,
+            stop=_nothing,
+        )
+
+
+@dataclass(kw_only=True)
+class LiveServer:
+    """A server that listens.
+
+    Attributes:
+        port: Where, on 127.0.0.1.
+        adapters: What it stands on.
+        client: An HTTP client that knows its address.
+        stop: Set it to make the server stop.
+        ended: Done when it has stopped.
+    """
+
+    port: int
+    adapters: FakeAdapters
+    client: httpx2.AsyncClient
+    stop: asyncio.Event
+    ended: asyncio.Task[None]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def socket_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/api/chat/ws"
+
+    async def until_idle(self) -> None:
+        """Waits until no generation is open; hangs, and so fails, when one leaks."""
+        async with asyncio.timeout(20):
+            while self.adapters.monitor.status().active_requests:
+                await asyncio.sleep(0.005)
+
+    async def until_draining(self) -> None:
+        """Waits until the server takes nothing new."""
+        while (await self.client.get("/api/health")).status_code == 200:
+            pass
+
+    async def until_busy(self, requests: int = 1) -> None:
+        """Waits until this many generations are open."""
+        async with asyncio.timeout(20):
+            while self.adapters.monitor.status().active_requests < requests:
+                await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def live_server(*, adapters: FakeAdapters | None = None, **settings: Any) -> AsyncIterator[LiveServer]:
+    """Runs a server on a port of the system's choice and stops it at the end.
+
+    Args:
+        adapters: What it stands on; None answers with the echo.
+        settings: Settings that differ from the defaults.
+    """
+    adapters = adapters or FakeAdapters()
+    listener, stop = open_listener("127.0.0.1", 0), asyncio.Event()
+    port: int = listener.getsockname()[1]
+    chosen = Settings(**{"shutdown_grace_s": 5.0, **settings})
+    ended = asyncio.create_task(serve_until(stop, adapters.wire(), chosen, listener=listener))
+    try:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:
+            yield LiveServer(port=port, adapters=adapters, client=client, stop=stop, ended=ended)
+    finally:
+        stop.set()
+        await ended

@@ -1,0 +1,79 @@
+"""The OpenAPI description is the one that is committed, and the server keeps to it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cortex_entrypoints import Settings
+from cortex_entrypoints.http import create_app
+from cortex_entrypoints.http.operation_notes import notes_of
+from cortex_entrypoints.http.write_openapi import openapi_text
+from tests.entrypoints.http.live_server import FakeAdapters, LiveServer
+
+COMMITTED = Path(__file__).parents[3] / "contracts" / "api" / "openapi.json"
+
+
+@pytest.fixture(scope="module")
+def description() -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(COMMITTED.read_text(encoding="utf-8"))
+    return loaded
+
+
+async def test_the_committed_description_is_that_of_the_code() -> None:
+    text = await openapi_text(create_app(FakeAdapters().wire(), Settings(port=0)))
+    assert text == COMMITTED.read_text(encoding="utf-8"), (
+        "Run: python -m cortex_entrypoints.http.write_openapi contracts/api/openapi.json"
+    )
+
+
+async def test_the_served_description_is_that_of_the_code(server: LiveServer, description: dict[str, Any]) -> None:
+    assert (await server.client.get("/openapi.json")).json() == description
+
+
+def test_every_api_route_is_described() -> None:
+    app = create_app(FakeAdapters().wire(), Settings(port=0))
+    for rule in app.url_map.iter_rules():
+        is_api = rule.rule.startswith("/api") and not rule.websocket
+        assert (notes_of(app.view_functions[rule.endpoint]) is not None) == (is_api or rule.rule == "/"), rule
+
+
+def test_every_operation_has_its_refusals(description: dict[str, Any]) -> None:
+    for path, operations in description["paths"].items():
+        for method, operation in operations.items():
+            assert {"403", "421", "500"} <= set(operation["responses"]), (method, path)
+            assert operation["summary"]
+            assert operation["tags"]
+            assert ("requestBody" in operation) == ("413" in operation["responses"])
+
+
+def test_streams_are_described(description: dict[str, Any]) -> None:
+    chat = description["paths"]["/api/chat/completions/stream"]["post"]["responses"]["200"]["content"]
+    pull = description["paths"]["/api/models/{model_id}/pull"]["post"]["responses"]["200"]["content"]
+    assert _events(chat) == ["GenerationStarted", "PrefillProgress", "TextDelta", "GenerationFinished", "ErrorEvent"]
+    assert _events(pull) == ["PullStarted", "PullProgress", "PullFinished", "ErrorEvent"]
+
+
+def test_every_reference_leads_somewhere(description: dict[str, Any]) -> None:
+    for reference in _references(description):
+        assert reference.removeprefix("#/components/schemas/") in description["components"]["schemas"]
+
+
+def test_fields_have_the_words_of_their_docstrings(description: dict[str, Any]) -> None:
+    usage = description["components"]["schemas"]["TokenUsage"]
+    assert usage["description"] == "Tokens read and written by one generation."
+    assert usage["properties"]["total_tokens"]["description"] == "prompt_tokens + completion_tokens."
+    assert "total_tokens" in usage["required"]
+
+
+def _events(content: dict[str, Any]) -> list[str]:
+    frames = content["text/event-stream"]["x-event-schema"]["oneOf"]
+    return [frame["$ref"].rpartition("/")[2] for frame in frames]
+
+
+def _references(node: Any) -> list[str]:
+    if isinstance(node, dict):
+        own = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
+        return own + [found for value in node.values() for found in _references(value)]
+    return [found for value in node for found in _references(value)] if isinstance(node, list) else []

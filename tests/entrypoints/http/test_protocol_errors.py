@@ -1,0 +1,69 @@
+"""Whatever is asked of whatever path, errors are JSON."""
+
+import asyncio
+
+import pytest
+
+from tests.entrypoints.http.live_server import LiveServer
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nowhere", 404, "route_not_found"),
+        ("GET", "/api", 404, "route_not_found"),
+        ("GET", "/api/", 404, "route_not_found"),
+        ("GET", "/api/models/", 404, "route_not_found"),
+        ("GET", "/api//models", 404, "route_not_found"),
+        ("POST", "/docs/assets/../../app.py", 404, "route_not_found"),
+        ("GET", "/docs/assets/..%2f..%2fapp.py", 404, "route_not_found"),
+        ("GET", "/docs/assets/redoc.LICENSE.txt", 404, "route_not_found"),
+        ("POST", "/", 405, "method_not_allowed"),
+        ("DELETE", "/api/health", 405, "method_not_allowed"),
+        ("GET", "/api/chat/completions", 405, "method_not_allowed"),
+        ("PUT", "/api/models/fake/echo", 405, "method_not_allowed"),
+        ("TRACE", "/api/models", 405, "method_not_allowed"),
+        ("GET", "/api/chat/ws", 400, "bad_request"),
+    ],
+)
+async def test_errors_are_json(server: LiveServer, method: str, path: str, status: int, code: str) -> None:
+    response = await server.client.request(method, f"{server.url}{path}")
+    assert response.headers["Content-Type"] == "application/json"
+    assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+    assert ("Allow" in response.headers) == (status == 405)
+
+
+@pytest.mark.parametrize("path", ["/", "/api/health", "/api/models", "/docs"])
+async def test_head_and_options(server: LiveServer, path: str) -> None:
+    head = await server.client.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+    options = await server.client.options(path)
+    assert options.status_code == 200
+    assert "GET" in options.headers["Allow"]
+
+
+@pytest.mark.parametrize("path", ["/", "/api/health", "/api/nowhere", "/docs", "/openapi.json"])
+async def test_headers_of_every_answer(server: LiveServer, path: str) -> None:
+    response = await server.client.get(path)
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Cache-Control"] in ("no-store", "no-cache")
+    assert "Server" not in response.headers
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01",
+        b"POST /api/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 100_000 + b"\r\n\r\n",
+    ],
+)
+async def test_what_is_not_http_is_refused(server: LiveServer, request_text: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(request_text)
+    status_line = await reader.readline()
+    assert status_line.startswith((b"HTTP/1.1 400", b"HTTP/1.1 431"))
+    writer.close()
+    assert (await server.client.get("/api/health")).status_code == 200

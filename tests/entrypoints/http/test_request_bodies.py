@@ -1,0 +1,163 @@
+"""What a chat body may be, what it becomes, and what is said about the ones that it may not."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from cortex_domain.errors import InvalidRequestError
+from cortex_domain.generation import GenerationRequest, SamplingParameters
+from cortex_domain.language_models import ModelId
+from cortex_domain.messages import AudioPart, ImagePart, Message, Role, TextPart, user_message
+from cortex_entrypoints.http.json_parsing import parse_body
+from cortex_entrypoints.http.request_bodies import ChatBody, ChatDefaults
+
+DEFAULTS = ChatDefaults(model=ModelId("some/default"), temperature=0.3, top_p=0.8)
+MESSAGES = [{"role": "user", "content": "Hello"}]
+
+
+def request_of(**fields: Any) -> GenerationRequest:
+    return parse_body(json.dumps({"messages": MESSAGES, **fields}), ChatBody).to_domain(DEFAULTS)
+
+
+def test_defaults() -> None:
+    assert request_of() == GenerationRequest(
+        model=ModelId("some/default"),
+        messages=(user_message("Hello"),),
+        sampling=SamplingParameters(temperature=0.3, top_p=0.8),
+    )
+
+
+def test_every_field_arrives() -> None:
+    request = request_of(
+        model="a/b",
+        temperature=0,
+        top_p=1,
+        top_k=40,
+        min_p=0.1,
+        max_tokens=7,
+        stop=["x", "y"],
+        seed=2**63 - 1,
+        repetition_penalty=1.1,
+        presence_penalty=-2,
+        frequency_penalty=2,
+        logit_bias={"0": -100, "123": 1.5},
+    )
+    assert request == GenerationRequest(
+        model=ModelId("a/b"),
+        messages=(user_message("Hello"),),
+        sampling=SamplingParameters(
+            temperature=0.0,
+            top_p=1.0,
+            top_k=40,
+            min_p=0.1,
+            seed=2**63 - 1,
+            repetition_penalty=1.1,
+            presence_penalty=-2.0,
+            frequency_penalty=2.0,
+            logit_bias={0: -100.0, 123: 1.5},
+        ),
+        max_tokens=7,
+        stop=("x", "y"),
+    )
+
+
+def test_null_is_the_default() -> None:
+    optional = [name for name, field in ChatBody.model_fields.items() if not field.is_required()]
+    assert len(optional) == 12
+    assert request_of(**dict.fromkeys(optional)) == request_of()
+
+
+def test_one_stop_text_may_stand_alone() -> None:
+    assert request_of(stop="END").stop == ("END",)
+
+
+def test_parts_become_parts() -> None:
+    data = base64.b64encode(b"\x89PNG").decode()
+    content = [
+        {"type": "text", "text": "What is this?"},
+        {"type": "image", "data": data, "media_type": "image/png"},
+        {"type": "audio", "data": data, "media_type": "audio/wav"},
+    ]
+    request = request_of(messages=[{"role": "system", "content": "Be brief."}, {"role": "user", "content": content}])
+    assert request.messages == (
+        Message(role=Role.SYSTEM, parts=(TextPart(text="Be brief."),)),
+        Message(
+            role=Role.USER,
+            parts=(
+                TextPart(text="What is this?"),
+                ImagePart(data=b"\x89PNG", media_type="image/png"),
+                AudioPart(data=b"\x89PNG", media_type="audio/wav"),
+            ),
+        ),
+    )
+
+
+IMAGE = {"type": "image", "data": "AAAA", "media_type": "image/png"}
+BAD_FIELDS: list[tuple[str, dict[str, Any]]] = [
+    ("messages", {"messages": []}),
+    ("messages", {"messages": None}),
+    ("messages", {"messages": "Hello"}),
+    ("messages.0", {"messages": ["Hello"]}),
+    ("messages.0.role", {"messages": [{"content": "Hello"}]}),
+    ("messages.0.role", {"messages": [{"role": "wizard", "content": "Hello"}]}),
+    ("messages.0.content", {"messages": [{"role": "user"}]}),
+    ("messages.0.content", {"messages": [{"role": "user", "content": 5}]}),
+    ("messages.0.content", {"messages": [{"role": "user", "content": []}]}),
+    ("messages.0.content.0", {"messages": [{"role": "user", "content": ["Hello"]}]}),
+    ("messages.0.content.0", {"messages": [{"role": "user", "content": [{"type": "file", "text": "x"}]}]}),
+    ("messages.0.content.0.text", {"messages": [{"role": "user", "content": [{"type": "text"}]}]}),
+    ("messages.0.content.0.url", {"messages": [{"role": "user", "content": [{**IMAGE, "url": "file:///etc/passwd"}]}]}),
+    ("messages.0.content.0.data", {"messages": [{"role": "user", "content": [{**IMAGE, "data": "not base64"}]}]}),
+    ("messages.0.content.0.data", {"messages": [{"role": "user", "content": [{**IMAGE, "data": ""}]}]}),
+    ("messages.0.content.0.data", {"messages": [{"role": "user", "content": [{**IMAGE, "data": 7}]}]}),
+    ("messages.0.content.0.media_type", {"messages": [{"role": "user", "content": [{**IMAGE, "media_type": "a/b"}]}]}),
+    ("messages.0.name", {"messages": [{"role": "user", "content": "Hello", "name": "me"}]}),
+    ("tools", {"tools": []}),
+    ("stream", {"stream": True}),
+    ("model", {"model": 1}),
+    ("model", {"model": "x" * 201}),
+    ("temperature", {"temperature": 2.1}),
+    ("temperature", {"temperature": -0.1}),
+    ("temperature", {"temperature": "0.5"}),
+    ("temperature", {"temperature": True}),
+    ("temperature", {"temperature": 1e400}),
+    ("top_p", {"top_p": 0}),
+    ("top_p", {"top_p": 1.01}),
+    ("top_k", {"top_k": 0}),
+    ("top_k", {"top_k": 1.5}),
+    ("top_k", {"top_k": 2**31}),
+    ("min_p", {"min_p": -1}),
+    ("max_tokens", {"max_tokens": 0}),
+    ("max_tokens", {"max_tokens": -1}),
+    ("max_tokens", {"max_tokens": 10**30}),
+    ("seed", {"seed": -1}),
+    ("seed", {"seed": 2**63}),
+    ("stop", {"stop": ""}),
+    ("stop", {"stop": 5}),
+    ("stop", {"stop": ["x"] * 17}),
+    ("stop.1", {"stop": ["x", ""]}),
+    ("repetition_penalty", {"repetition_penalty": 0}),
+    ("presence_penalty", {"presence_penalty": 3}),
+    ("frequency_penalty", {"frequency_penalty": -3}),
+    ("logit_bias", {"logit_bias": [1]}),
+    ("logit_bias.cat", {"logit_bias": {"cat": 1}}),
+    ("logit_bias.-1", {"logit_bias": {"-1": 1}}),
+    ("logit_bias.5", {"logit_bias": {"5": 101}}),
+]
+
+
+@pytest.mark.parametrize(("parameter", "fields"), BAD_FIELDS)
+def test_names_the_field_that_is_wrong(parameter: str, fields: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        parse_body(json.dumps({"messages": MESSAGES, **fields}).replace("Infinity", "1e400"), ChatBody)
+    assert caught.value.parameter == parameter
+    assert parameter in caught.value.message
+
+
+@pytest.mark.parametrize("body", ["[]", "null", '"text"', "5"])
+def test_a_body_that_is_no_object_is_refused_as_a_whole(body: str) -> None:
+    with pytest.raises(InvalidRequestError, match="must be a JSON object") as caught:
+        parse_body(body, ChatBody)
+    assert caught.value.parameter is None
