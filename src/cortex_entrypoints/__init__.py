@@ -4,7 +4,7 @@
 because the command line starts from this package too and must be quick.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cortex_entrypoints.container import open_cortex
@@ -22,7 +22,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     from importlib import import_module  # noqa: PLC0415
 
     if name not in _HOMES:

@@ -3,10 +3,11 @@
 The content security policy makes the browser hold to that: nothing on these pages can load anything from elsewhere.
 """
 
-from pathlib import Path
+from functools import cache
+from pathlib import Path, PurePath
 from typing import Final
 
-from quart import Blueprint, Response, send_from_directory
+from quart import Blueprint, Response, request
 
 ASSETS: Final = Path(__file__).parent / "assets"
 
@@ -15,8 +16,18 @@ _CONTENT_SECURITY_POLICY: Final = (
     "img-src 'self' data:; font-src 'self' data:; worker-src blob:; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
-_PUBLIC_ASSETS: Final = frozenset(
-    {"swagger-ui-bundle.js", "swagger-ui.css", "swagger-ui-start.js", "redoc.standalone.js", "pages.css"}
+_MEDIA_TYPES: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".md": "text/markdown; charset=utf-8",
+}
+_PUBLIC_ASSETS: Final = (
+    "pages.css",
+    "redoc.standalone.js",
+    "swagger-ui-bundle.js",
+    "swagger-ui-start.js",
+    "swagger-ui.css",
 )
 
 
@@ -34,9 +45,9 @@ def documentation_routes() -> Blueprint:
 
     @routes.get("/docs/websocket.md")
     async def websocket_protocol() -> Response:
-        return Response((ASSETS / "websocket.md").read_bytes(), content_type="text/markdown; charset=utf-8")
+        return await _file("websocket.md")
 
-    @routes.get(f"/docs/assets/<any({', '.join(map(repr, sorted(_PUBLIC_ASSETS)))}):name>")
+    @routes.get(f"/docs/assets/<any({', '.join(map(repr, _PUBLIC_ASSETS))}):name>")
     async def asset(name: str) -> Response:
         return await _file(name)
 
@@ -50,6 +61,14 @@ async def _page(name: str) -> Response:
 
 
 async def _file(name: str) -> Response:
-    response = await send_from_directory(ASSETS, name)
+    response = Response(_read(name), content_type=_MEDIA_TYPES[PurePath(name).suffix])
     response.headers["Cache-Control"] = "no-cache"  # files of an older release must not outlive it
+    await response.add_etag()
+    await response.make_conditional(request)
     return response
+
+
+@cache
+def _read(name: str) -> bytes:
+    """Reads a file once. From then on no request has one open, which a client that leaves would leave open."""
+    return (ASSETS / name).read_bytes()
