@@ -4,12 +4,11 @@ Python cannot kill a thread, but it can raise an exception in one. That stops an
 what a compiled chat template is. A thread that is stuck outside Python is left behind; it is a daemon and owns nothing.
 """
 
-import asyncio
 import contextlib
 import ctypes
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 ResultT = TypeVar("ResultT")
 
@@ -18,50 +17,55 @@ class _AbortedError(BaseException):
     """Raised inside the thread; a BaseException, so that the code in it does not catch it by accident."""
 
 
-async def run_abortable(function: Callable[[], ResultT], /, *, deadline_s: float) -> ResultT:
-    """Runs `function` on a new thread and returns what it returns.
+class AbortableThread(Generic[ResultT]):
+    """One call on a thread of its own.
 
-    Raises:
-        TimeoutError: It did not return within `deadline_s` seconds.
-        Exception: Whatever `function` raises.
+    Args:
+        function: What to call.
+        deadline_s: Seconds after which it is ended.
+        on_end: Called once, on some thread: with what `function` returned or raised, or with `TimeoutError`. Not called
+            after `abort`.
     """
-    loop = asyncio.get_running_loop()
-    outcome: asyncio.Future[ResultT] = loop.create_future()
-    thread = threading.Thread(target=_run, args=(function, loop, outcome), name="cortex-abortable", daemon=True)
-    thread.start()
-    try:
-        async with asyncio.timeout(deadline_s):
-            return await outcome
-    except (TimeoutError, asyncio.CancelledError):
-        _abort(thread)
-        raise
 
+    def __init__(
+        self, function: Callable[[], ResultT], *, deadline_s: float, on_end: Callable[[ResultT | Exception], None]
+    ) -> None:
+        self._function = function
+        self._on_end = on_end
+        self._settled = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="cortex-abortable", daemon=True)
+        self._timer = threading.Timer(deadline_s, self._expire)
+        self._timer.daemon = True
+        self._thread.start()
+        self._timer.start()
 
-def _run(function: Callable[[], ResultT], loop: asyncio.AbstractEventLoop, outcome: "asyncio.Future[ResultT]") -> None:
-    try:
-        result = function()
-    except _AbortedError:
-        return
-    except BaseException as error:  # noqa: BLE001 - handed to the waiter, whatever it is
-        _hand_over(loop, outcome, outcome.set_exception, error)
-    else:
-        _hand_over(loop, outcome, outcome.set_result, result)
+    def abort(self) -> None:
+        """Ends the call without a word; does nothing when it has ended."""
+        if self._settled.acquire(blocking=False):
+            self._timer.cancel()
+            self._interrupt()
 
+    def _run(self) -> None:
+        # Around all of it: the exception may arrive when the call has just ended.
+        with contextlib.suppress(_AbortedError):
+            outcome = self._call()
+            if self._settled.acquire(blocking=False):
+                self._timer.cancel()
+                self._on_end(outcome)
 
-def _hand_over(
-    loop: asyncio.AbstractEventLoop,
-    outcome: "asyncio.Future[ResultT]",
-    settle: Callable[..., None],
-    value: object,
-) -> None:
-    def settle_once() -> None:
-        if not outcome.done():
-            settle(value)
+    def _call(self) -> ResultT | Exception:
+        try:
+            return self._function()
+        except Exception as error:  # noqa: BLE001 - handed on, whatever it is
+            return error
 
-    with contextlib.suppress(RuntimeError):  # the loop closed meanwhile: nobody waits
-        loop.call_soon_threadsafe(settle_once)
+    def _expire(self) -> None:
+        if self._settled.acquire(blocking=False):
+            self._interrupt()
+            self._on_end(TimeoutError())
 
-
-def _abort(thread: threading.Thread) -> None:
-    if thread.ident is not None and thread.is_alive():
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(_AbortedError))
+    def _interrupt(self) -> None:
+        if self._thread.ident is not None and self._thread.is_alive():
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(self._thread.ident), ctypes.py_object(_AbortedError)
+            )

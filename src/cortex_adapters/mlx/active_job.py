@@ -1,44 +1,48 @@
 """A job while the engine works on it: its text so far, its counts, its times."""
 
+import time
 from collections.abc import Iterator
 
 from cortex_adapters.mlx.answer_text import AnswerText
-from cortex_adapters.mlx.jobs import Job
+from cortex_adapters.mlx.jobs import Job, JobProgress
 from cortex_domain.events import GenerationEvent, GenerationFinished, PrefillProgress, TextDelta
 from cortex_domain.generation import FinishReason, GenerationTimings, TokenUsage
-from cortex_domain.ports import Clock
 
 
 class ActiveJob:
     """Turns what the batch generator reports about one sequence into events.
 
+    A job that goes on from another engine's progress reads what was drawn there in silence: its readers have it.
+
     Attributes:
         job: The job.
-        finished: Whether the last event was produced.
     """
 
-    def __init__(self, job: Job, text: AnswerText, *, clock: Clock) -> None:
+    def __init__(self, job: Job, progress: JobProgress, text: AnswerText) -> None:
         self.job = job
-        self.finished = False
+        self._prompt_tokens = len(progress.prompt)
         self._text = text
-        self._clock = clock
-        self._completion_tokens = 0
+        self._completion_tokens = len(progress.answer)
         self._prefill_began_s: float | None = None
         self._prefill_ended_s: float | None = None
-        self._first_token_s: float | None = None
+        self._first_token_s = progress.first_token_s
+        for token in progress.answer:
+            text.push(token)
 
     def take_progress(self, processed_tokens: int, *, step_began_s: float) -> Iterator[GenerationEvent]:
         """Takes the news that `processed_tokens` of the prompt are done, by a step that began at `step_began_s`."""
         if self._prefill_began_s is None:
             self._prefill_began_s = step_began_s
-        self._prefill_ended_s = self._clock.monotonic_s()
-        yield PrefillProgress(processed_tokens=processed_tokens, total_tokens=len(self.job.prompt))
+        self._prefill_ended_s = time.monotonic()
+        yield PrefillProgress(
+            processed_tokens=min(processed_tokens, self._prompt_tokens), total_tokens=self._prompt_tokens
+        )
 
     def take_token(self, token: int, finish_reason: str | None) -> Iterator[GenerationEvent]:
         """Takes the next token, with mlx-lm's word on whether it ends the answer: `stop`, `length` or None."""
         self._completion_tokens += 1
         if self._first_token_s is None:
-            self._first_token_s = self._clock.monotonic_s()
+            self._first_token_s = time.monotonic()
         # An end token is not text.
         text = "" if finish_reason == "stop" else self._text.push(token)
         if finish_reason is not None and not self._text.stopped:
@@ -51,15 +55,16 @@ class ActiveJob:
             yield self._finish(FinishReason(finish_reason))
 
     def _finish(self, finish_reason: FinishReason) -> GenerationFinished:
-        self.finished = True
-        usage = TokenUsage(prompt_tokens=len(self.job.prompt), completion_tokens=self._completion_tokens)
+        usage = TokenUsage(prompt_tokens=self._prompt_tokens, completion_tokens=self._completion_tokens)
         return GenerationFinished(finish_reason=finish_reason, usage=usage, timings=self._timings())
 
     def _timings(self) -> GenerationTimings:
-        now_s = self._clock.monotonic_s()
+        now_s = time.monotonic()
         first_token_s = now_s if self._first_token_s is None else self._first_token_s
-        prefill_ended_s = first_token_s if self._prefill_ended_s is None else self._prefill_ended_s
+        # A job that changed engines has its first token before the prefill that it repeated.
+        prefill_ended_s = min(first_token_s, first_token_s if self._prefill_ended_s is None else self._prefill_ended_s)
         prefill_began_s = prefill_ended_s if self._prefill_began_s is None else self._prefill_began_s
+        prefill_began_s = min(prefill_began_s, prefill_ended_s)
         decode_s = now_s - first_token_s
         return GenerationTimings(
             queue_ms=_ms(prefill_began_s - self.job.accepted_s),

@@ -4,12 +4,11 @@ import gc
 from collections.abc import Iterable
 
 from cortex_adapters.mlx.device import MemoryUse, leave_thread, memory_use, release_cached_memory
-from cortex_adapters.mlx.jobs import Job, JobId, JobOutput
+from cortex_adapters.mlx.jobs import Job, JobId, JobProgress, JobStep
 from cortex_adapters.mlx.model_batch import ModelBatch
 from cortex_adapters.mlx.model_loading import LanguageModel, load_language_model
-from cortex_domain.errors import CortexError, ModelNotLoadedError, ShuttingDownError
+from cortex_domain.errors import ModelNotLoadedError
 from cortex_domain.language_models import ModelFiles, ModelId
-from cortex_domain.ports import Clock
 
 
 class Engine:
@@ -19,14 +18,21 @@ class Engine:
     it. What goes in and comes out are plain values, except the `LanguageModel`, whose tokenizer others may read.
     """
 
-    def __init__(self, *, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._batches: dict[ModelId, ModelBatch] = {}
 
     @property
     def has_work(self) -> bool:
         """Whether `step` would do anything."""
         return any(batch.has_work for batch in self._batches.values())
+
+    def language_model(self, model_id: ModelId, /) -> LanguageModel:
+        """Returns a loaded model.
+
+        Raises:
+            ModelNotLoadedError: It is not loaded.
+        """
+        return self._batch(model_id).language_model
 
     def load(self, files: ModelFiles, /) -> LanguageModel:
         """Loads a model, or returns it when it is loaded.
@@ -37,28 +43,32 @@ class Engine:
         """
         batch = self._batches.get(files.model_id)
         if batch is None:
-            batch = ModelBatch(load_language_model(files), clock=self._clock)
+            batch = ModelBatch(load_language_model(files))
             self._batches[files.model_id] = batch
         return batch.language_model
 
-    def unload(self, model_id: ModelId, /) -> list[JobOutput]:
+    def unload(self, model_id: ModelId, /) -> list[JobStep]:
         """Frees a model's memory and ends its jobs with `ModelNotLoadedError`."""
-        return self._discard([model_id], ModelNotLoadedError(model_id=model_id))
+        return self._discard([model_id])
 
-    def admit(self, job: Job, /) -> list[JobOutput]:
-        """Takes a job; one whose model is gone ends at once."""
-        batch = self._batches.get(job.model_id)
-        if batch is None:
-            return [JobOutput(job.id, ModelNotLoadedError(model_id=job.model_id))]
-        return batch.admit(job)
+    def admit(self, job: Job, progress: JobProgress, /, *, max_tokens: int) -> list[JobStep]:
+        """Takes a job at the point where it is, for an answer of at most `max_tokens` in all.
 
-    def cancel(self, job_id: JobId, /) -> list[JobOutput]:
+        One that cannot be taken ends at once.
+        """
+        try:
+            batch = self._batch(job.model_id)
+        except ModelNotLoadedError as error:
+            return [JobStep(job_id=job.id, outputs=(error,))]
+        return batch.admit(job, progress, max_tokens=max_tokens)
+
+    def cancel(self, job_id: JobId, /) -> list[JobStep]:
         """Drops a job and frees its place; a job that is over, or never was, is left alone."""
-        return [output for batch in self._batches.values() for output in batch.cancel(job_id)]
+        return [step for batch in self._batches.values() for step in batch.cancel(job_id)]
 
-    def step(self) -> list[JobOutput]:
+    def step(self) -> list[JobStep]:
         """Advances every job of every model once."""
-        return [output for batch in self._batches.values() if batch.has_work for output in batch.step()]
+        return [step for batch in self._batches.values() if batch.has_work for step in batch.step()]
 
     def memory_use(self) -> MemoryUse:
         """Reads the memory that MLX holds."""
@@ -66,17 +76,22 @@ class Engine:
 
     def close(self) -> None:
         """Unloads everything and ends MLX's work on this thread; jobs that still ran are dropped without a word."""
-        self._discard(list(self._batches), ShuttingDownError("The engine is stopping."))
+        self._discard(list(self._batches))
         leave_thread()
 
-    def _discard(self, model_ids: Iterable[ModelId], reason: CortexError) -> list[JobOutput]:
-        outputs: list[JobOutput] = []
+    def _batch(self, model_id: ModelId) -> ModelBatch:
+        if model_id not in self._batches:
+            raise ModelNotLoadedError(model_id=model_id)
+        return self._batches[model_id]
+
+    def _discard(self, model_ids: Iterable[ModelId]) -> list[JobStep]:
+        steps: list[JobStep] = []
         for model_id in model_ids:
             batch = self._batches.pop(model_id, None)
             if batch is not None:
-                outputs += batch.close(reason)
+                steps += batch.close(ModelNotLoadedError(model_id=model_id))
                 del batch
         # Modules hold reference cycles; only after collecting them does MLX have memory to give back.
         gc.collect()
         release_cached_memory()
-        return outputs
+        return steps

@@ -1,112 +1,178 @@
-"""Runs an engine on one thread of its own and connects it to an event loop.
+"""Keeps an engine running, and its jobs going on when it had to be started again.
 
-Two sides meet here. The loop's side keeps the streams and the futures of those who wait; the thread's side keeps the
-engine. They share a queue of commands one way and `call_soon_threadsafe` the other, once a step however many jobs run.
+The host holds what an engine must not lose: which models are loaded, which jobs are open and how far each is. An engine
+that ends on its own is replaced; the new one loads the same models and goes on with the same jobs, so that readers see
+a pause. A job that engines keep dying of is found by running the suspects one at a time, and only that job ends.
 """
 
 import asyncio
-import contextlib
 import itertools
 import logging
-import queue
-import threading
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, TypeVar
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, assert_never
 
 from cortex_adapters.mlx.device import MemoryUse
-from cortex_adapters.mlx.engine import Engine
-from cortex_adapters.mlx.job_stream import JobStream
-from cortex_adapters.mlx.jobs import Job, JobId, JobOutput
-from cortex_adapters.mlx.model_loading import LanguageModel
-from cortex_domain.errors import CortexError, GeneratorBusyError, GeneratorFailedError, ShuttingDownError
-from cortex_domain.events import GenerationStarted
-from cortex_domain.language_models import ModelFiles, ModelId
+from cortex_adapters.mlx.engine_link import EngineEnd, EngineLink
+from cortex_adapters.mlx.engine_messages import (
+    CallFailed,
+    CancelJob,
+    EngineReady,
+    EngineStepped,
+    JobAccepted,
+    LoadModel,
+    ModelLoaded,
+    ModelUnloaded,
+    Report,
+    SubmitJob,
+    UnloadModel,
+)
+from cortex_adapters.mlx.jobs import Job, JobId, JobStep
+from cortex_adapters.mlx.open_job import OpenJob
+from cortex_domain.errors import (
+    CortexError,
+    GeneratorBusyError,
+    GeneratorFailedError,
+    InvalidModelError,
+    ShuttingDownError,
+)
+from cortex_domain.language_models import LoadedModel, ModelFiles, ModelId
 
 logger = logging.getLogger(__name__)
 
-ResultT = TypeVar("ResultT")
-_Command = Callable[[Engine], None]
-
 MAX_WAITING_JOBS = 256
+MAX_SUSPICION = 4
+"""At this much suspicion a job, a load or a reload is taken for what engines die of."""
+_CRASH_SUSPICION = 2
+_OUTSIDE_SUSPICION = 1
+MAX_FAILED_STARTS = 3
 _BUSY_RETRY_AFTER_S = 2.0
 
 
+@dataclass(slots=True, kw_only=True)
+class _HeldModel:
+    files: ModelFiles
+    model: LoadedModel
+    suspicion: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class _Call:
+    command: LoadModel | UnloadModel
+    answer: asyncio.Future[LoadedModel | None]
+    is_sent: bool = False
+    suspicion: int = 0
+
+
 class EngineHost:
-    """Owns the engine's thread.
+    """Runs one engine at a time over a link.
 
     Every method belongs to the event loop on which `start` was awaited.
 
     Attributes:
-        language_models: The models in memory, in the order in which they were loaded.
         memory_use: What MLX held after the engine's last step or command.
+        restarts: How many engines were started in place of one that had ended on its own.
     """
 
-    def __init__(self, make_engine: Callable[[], Engine]) -> None:
-        self.language_models: dict[ModelId, LanguageModel] = {}
+    def __init__(self, link: EngineLink) -> None:
         self.memory_use = MemoryUse()
-        self._make_engine = make_engine
-        self._commands: queue.SimpleQueue[_Command | None] = queue.SimpleQueue()
-        self._job_ids = itertools.count(1)
-        self._streams: dict[JobId, JobStream] = {}
-        self._answers: set[asyncio.Future[Any]] = set()
+        self.restarts = 0
+        self._link = link
+        self._models: dict[ModelId, _HeldModel] = {}
+        self._jobs: dict[JobId, OpenJob] = {}
+        self._calls: dict[int, _Call] = {}
+        self._held_jobs: deque[JobId] = deque()
+        self._lost: dict[ModelId, str] = {}
+        self._numbers = itertools.count(1)
         self._refusal: CortexError | None = ShuttingDownError("The engine is not started.")
-        self._loop: asyncio.AbstractEventLoop
-        self._thread: threading.Thread | None = None
+        self._trouble: str | None = None
+        self._is_up = False
+        self._ready: asyncio.Future[None]
+        self._ended: asyncio.Future[EngineEnd]
+        self._supervision: asyncio.Task[None] | None = None
 
     @property
     def failure(self) -> str | None:
         """Why the engine cannot serve, as a sentence; None while it can."""
-        return None if self._refusal is None else self._refusal.message
+        if self._refusal is not None:
+            return self._refusal.message
+        return self._trouble or next(iter(self._lost.values()), None)
+
+    @property
+    def models(self) -> list[LoadedModel]:
+        """The models in memory, in the order in which they were loaded."""
+        return [held.model for held in self._models.values()]
 
     @property
     def active_jobs(self) -> int:
         """Jobs on which work has begun."""
-        return sum(stream.has_begun for stream in self._streams.values())
+        return sum(job.stream.has_begun for job in self._jobs.values())
 
     @property
     def waiting_jobs(self) -> int:
-        """Jobs that were accepted and not begun."""
-        return len(self._streams) - self.active_jobs
+        """Jobs that were submitted and not begun."""
+        return len(self._jobs) - self.active_jobs
 
     async def start(self) -> None:
-        """Starts the thread; a host starts once."""
-        self._loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._run, name="cortex-engine", daemon=True)
-        self._refusal = None
-        self._thread.start()
-
-    async def stop(self) -> None:
-        """Ends what runs with `ShuttingDownError`, frees the engine and waits for its thread."""
-        if self._thread is None:
-            return
-        self._refuse(ShuttingDownError("The engine is stopping. Send the request again later."))
-        self._commands.put(None)
-        await asyncio.to_thread(self._thread.join)
-        self._end_all()
-
-    async def load(self, files: ModelFiles, /) -> LanguageModel:
-        """Loads a model between two steps.
+        """Starts the engine; a host starts once.
 
         Raises:
-            CortexError: See `Engine.load`.
+            GeneratorFailedError: No engine can be started.
+            ShuttingDownError: It was stopped meanwhile.
         """
-        language_model = await self._call(lambda engine: engine.load(files))
-        self.language_models[language_model.id] = language_model
-        return language_model
+        self._refusal = None
+        is_up = asyncio.get_running_loop().create_future()
+        self._supervision = asyncio.create_task(self._supervise(is_up))
+        await _first_of(is_up, self._supervision)
+        self._require_running()
+
+    async def stop(self) -> None:
+        """Ends what runs with `ShuttingDownError`, frees the engine and waits until it has ended."""
+        if self._supervision is None:
+            return
+        self._refusal = self._refusal or ShuttingDownError("The engine is stopping. Send the request again later.")
+        # First, because otherwise it could start another engine behind the one that is being stopped.
+        self._supervision.cancel()
+        await asyncio.wait({self._supervision})
+        await self._link.stop()
+        self._end_all(self._refusal)
+
+    async def load(self, files: ModelFiles, /) -> LoadedModel:
+        """Loads a model between two steps; one that is loaded is returned.
+
+        Raises:
+            InvalidModelError: The files are not a model that mlx-lm runs, or loading them ends the engine.
+            InsufficientMemoryError: The model does not fit.
+            GeneratorFailedError: The engine failed.
+            ShuttingDownError: The engine is stopping.
+        """
+        if files.model_id in self._models:
+            return self._models[files.model_id].model
+        model = await self._call(LoadModel(call_id=next(self._numbers), files=files))
+        assert model is not None
+        return model
 
     async def unload(self, model_id: ModelId, /) -> None:
-        """Unloads a model between two steps; its memory is free when this returns."""
-        # Nothing on this side may keep the memory that the engine is about to free.
-        self.language_models.pop(model_id, None)
-        await self._call(lambda engine: self._publish(engine, engine.unload(model_id)))
+        """Unloads a model between two steps; its memory is free when this returns.
 
-    def submit(self, make_job: Callable[[JobId], Job], /, *, started: GenerationStarted) -> tuple[JobId, JobStream]:
-        """Hands a job to the engine and returns where its events arrive, `started` before all others.
+        Raises:
+            GeneratorFailedError: The engine failed.
+            ShuttingDownError: The engine is stopping.
+        """
+        # From here on no new engine would load it again.
+        self._forget(model_id)
+        await self._call(UnloadModel(call_id=next(self._numbers), model_id=model_id))
+
+    def new_job_id(self) -> JobId:
+        """Draws an id that no other job of this host has."""
+        return JobId(next(self._numbers))
+
+    def submit(self, job: Job, /) -> OpenJob:
+        """Hands a job to the engine.
 
         Raises:
             GeneratorBusyError: Too many jobs wait.
-            GeneratorFailedError: The engine has died.
+            GeneratorFailedError: The engine has died for good.
             ShuttingDownError: The engine is stopping.
         """
         self._require_running()
@@ -114,110 +180,246 @@ class EngineHost:
             raise GeneratorBusyError(
                 f"{MAX_WAITING_JOBS} requests are waiting. Try again shortly.", retry_after_s=_BUSY_RETRY_AFTER_S
             )
-        job = make_job(JobId(next(self._job_ids)))
-        stream = self._streams[job.id] = JobStream(started)
-        self._commands.put(lambda engine: self._publish(engine, engine.admit(job)))
-        return job.id, stream
+        open_job = self._jobs[job.id] = OpenJob(job)
+        self._held_jobs.append(job.id)
+        self._send_held_jobs()
+        return open_job
 
     def cancel(self, job_id: JobId, /) -> None:
         """Drops a job before the engine's next step; a job that is over is left alone."""
-        if self._streams.pop(job_id, None) is not None:
-            self._commands.put(lambda engine: self._publish(engine, engine.cancel(job_id)))
+        if self._jobs.pop(job_id, None) is None:
+            return
+        if self._is_up:
+            self._link.send(CancelJob(job_id=job_id))
+        self._send_held_jobs()
 
-    # The loop's side.
+    # What callers wait for.
 
-    async def _call(self, function: Callable[[Engine], ResultT]) -> ResultT:
+    async def _call(self, command: LoadModel | UnloadModel) -> LoadedModel | None:
+        """Has a command carried out; also when the caller leaves, so that the host knows what the engine has."""
         self._require_running()
-        answer: asyncio.Future[ResultT] = self._loop.create_future()
-        self._answers.add(answer)
-        answer.add_done_callback(self._answers.discard)
+        call = self._new_call(command)
+        if self._is_up:
+            self._send_call(call)
+        return await call.answer
 
-        def command(engine: Engine) -> None:
-            settle = _settlement(answer, function, engine)
-            # Whoever is answered finds the engine's memory as this command left it.
-            self._publish(engine, ())
-            self._post(lambda: None if answer.done() else settle())
-
-        self._commands.put(command)
-        return await answer
+    def _new_call(self, command: LoadModel | UnloadModel) -> _Call:
+        call = _Call(command=command, answer=asyncio.get_running_loop().create_future())
+        self._calls[command.call_id] = call
+        return call
 
     def _require_running(self) -> None:
         if self._refusal is not None:
             raise self._refusal
 
-    def _refuse(self, reason: CortexError) -> None:
-        self._refusal = self._refusal or reason
+    def _end_all(self, reason: CortexError) -> None:
+        for job in self._jobs.values():
+            job.fail(reason)
+        for call in self._calls.values():
+            if not call.answer.done():
+                call.answer.set_exception(reason)
+        self._jobs.clear()
+        self._calls.clear()
+        self._models.clear()
 
-    def _deliver(self, outputs: Sequence[JobOutput], memory_use: MemoryUse) -> None:
-        self.memory_use = memory_use
-        for output in outputs:
-            stream = self._streams.get(output.job_id)
-            if stream is None:
-                continue  # cancelled meanwhile
-            stream.put(output.output)
-            if output.is_last:
-                del self._streams[output.job_id]
+    def _forget(self, model_id: ModelId) -> None:
+        self._models.pop(model_id, None)
+        self._lost.pop(model_id, None)
 
-    def _end_all(self) -> None:
-        """Lets nobody wait for an engine that has ended."""
-        assert self._refusal is not None
-        for stream in self._streams.values():
-            stream.put(self._refusal)
-        self._streams.clear()
-        for answer in list(self._answers):
-            if not answer.done():
-                answer.set_exception(self._refusal)
-        self.language_models.clear()
+    # What the engine says.
 
-    def _die(self, error: BaseException) -> None:
-        self._refuse(GeneratorFailedError(f"The engine has died: {error!r}. Restart Cortex."))
-        self._end_all()
+    def _take(self, report: Report) -> None:
+        match report:
+            case EngineReady():
+                self._ready.set_result(None)
+            case ModelLoaded() | ModelUnloaded() | CallFailed():
+                self.memory_use = report.memory_use
+                self._take_answer(report)
+            case JobAccepted():
+                if report.job_id in self._jobs:
+                    self._jobs[report.job_id].accept(report.prompt)
+            case EngineStepped():
+                self.memory_use = report.memory_use
+                for step in report.steps:
+                    self._take_step(step)
+            case _:
+                assert_never(report)
 
-    # The thread's side.
+    def _take_answer(self, report: ModelLoaded | ModelUnloaded | CallFailed) -> None:
+        call = self._calls.pop(report.call_id, None)
+        if call is None:
+            return
+        self._keep_account(call.command, report)
+        if call.answer.done():
+            return  # the caller has left
+        if isinstance(report, CallFailed):
+            call.answer.set_exception(report.error)
+        else:
+            call.answer.set_result(report.model if isinstance(report, ModelLoaded) else None)
 
-    def _run(self) -> None:
+    def _keep_account(self, command: LoadModel | UnloadModel, report: ModelLoaded | ModelUnloaded | CallFailed) -> None:
+        if isinstance(command, LoadModel) and isinstance(report, ModelLoaded):
+            self._models[report.model.id] = _HeldModel(files=command.files, model=report.model)
+            self._lost.pop(report.model.id, None)
+        elif isinstance(command, UnloadModel):
+            # Once more: a load that was on its way when the unload was asked for has been answered since.
+            self._forget(command.model_id)
+
+    def _take_step(self, step: JobStep) -> None:
+        job = self._jobs.get(step.job_id)
+        if job is None:
+            return  # cancelled meanwhile
+        job.take(step)
+        if step.is_last:
+            del self._jobs[step.job_id]
+        if step.is_last or step.tokens:
+            self._send_held_jobs()
+
+    # Engines that end.
+
+    async def _supervise(self, is_up: asyncio.Future[None]) -> None:
+        failed_starts = 0
+        while self._refusal is None:
+            ended = await self._run_engine(is_up)
+            self._is_up = False
+            self.memory_use = MemoryUse()
+            if self._refusal is not None:
+                return
+            failed_starts = 0 if self._ready.done() else failed_starts + 1
+            logger.error("The engine %s", ended.description)
+            if failed_starts >= MAX_FAILED_STARTS:
+                self._give_up(ended)
+                return
+            self._trouble = f"The engine {ended.description} and is being started again."
+            self._blame(ended)
+            self.restarts += 1
+
+    async def _run_engine(self, is_up: asyncio.Future[None]) -> EngineEnd:
+        """Runs one engine from start to end and returns how it ended."""
+        loop = asyncio.get_running_loop()
+        self._ready, self._ended = loop.create_future(), loop.create_future()
         try:
-            self._work(self._make_engine())
-        except BaseException as error:
-            logger.exception("The engine's thread ended")
-            self._post(partial(self._die, error))
+            await self._link.start(self._take, self._ended.set_result)
+        except OSError as error:
+            return EngineEnd(description=f"cannot be started: {error}", is_from_outside=True)
+        await _first_of(self._ready, self._ended)
+        if self._ready.done():
+            await self._restore()
+            if not is_up.done():
+                is_up.set_result(None)
+        # Not awaited itself: to cancel this would cancel a future that the link still has to set.
+        await _first_of(self._ended)
+        return self._ended.result()
 
-    def _work(self, engine: Engine) -> None:
+    async def _restore(self) -> None:
+        """Brings a new engine to where the last one was."""
+        for held in list(self._models.values()):
+            await self._reload(held)
+        for call in list(self._calls.values()):
+            await self._carry_out_alone(call)
+        if self._ended.done():
+            return
+        self._is_up = True
+        self._trouble = None
+        for call in self._calls.values():
+            self._send_call(call)
+        self._held_jobs = deque(sorted(self._jobs, key=lambda job_id: self._jobs[job_id].suspicion > 0))
+        self._send_held_jobs()
+
+    async def _reload(self, held: _HeldModel) -> None:
+        if self._ended.done():
+            return
+        call = self._new_call(LoadModel(call_id=next(self._numbers), files=held.files))
         try:
-            while self._obey(engine):
-                self._publish(engine, engine.step())
+            await self._carry_out_alone(call)
         finally:
-            engine.close()
+            self._calls.pop(call.command.call_id, None)
+        if not call.answer.done():
+            ended = self._ended.result()
+            held.suspicion += _suspicion(ended)
+            if held.suspicion >= MAX_SUSPICION:
+                self._lose(held, f"the engine {ended.description}")
+        elif (error := call.answer.exception()) is not None:
+            self._lose(held, str(error))
 
-    def _obey(self, engine: Engine) -> bool:
-        """Carries out what is waiting, and waits for a command when the engine has nothing to do."""
-        while not (self._commands.empty() and engine.has_work):
-            command = self._commands.get()
-            if command is None:
-                return False
-            command(engine)
-        return True
+    async def _carry_out_alone(self, call: _Call) -> None:
+        """Sends a call while the engine has nothing else to do, so that it is known whether the engine ends of it."""
+        if not self._ended.done():
+            self._send_call(call)
+            await _first_of(call.answer, self._ended)
 
-    def _publish(self, engine: Engine, outputs: Sequence[JobOutput]) -> None:
-        memory_use = engine.memory_use()
-        self._post(lambda: self._deliver(outputs, memory_use))
+    def _lose(self, held: _HeldModel, reason: str) -> None:
+        if self._models.pop(held.model.id, None) is None:
+            return  # unloaded meanwhile
+        self._lost[held.model.id] = f"The model {held.model.id!r} could not be loaded again: {reason}"
+        for job_id, job in list(self._jobs.items()):
+            if job.job.model_id == held.model.id:
+                job.fail(GeneratorFailedError(self._lost[held.model.id]))
+                del self._jobs[job_id]
 
-    def _post(self, callback: Callable[[], object]) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop closed without `stop`: nobody listens
-            self._loop.call_soon_threadsafe(callback)
+    def _give_up(self, ended: EngineEnd) -> None:
+        self._refusal = GeneratorFailedError(
+            f"The engine {ended.description}, and so did every new one. Restart Cortex."
+        )
+        self._end_all(self._refusal)
+
+    # Jobs and calls that engines die of.
+
+    def _send_call(self, call: _Call) -> None:
+        if not call.is_sent:
+            call.is_sent = True
+            self._link.send(call.command)
+
+    def _send_held_jobs(self) -> None:
+        while self._is_up and self._held_jobs:
+            job = self._jobs.get(self._held_jobs[0])
+            if job is not None and not self._may_join(job):
+                return
+            self._held_jobs.popleft()
+            if job is not None:
+                job.is_fruitless = True
+                self._link.send(SubmitJob(job=job.job, progress=job.progress))
+
+    def _may_join(self, job: OpenJob) -> bool:
+        """Keeps suspects apart from all that has drawn no token yet: if the engine ends again, it is known of which."""
+        return not any(other.is_fruitless and (job.suspicion or other.suspicion) for other in self._jobs.values())
+
+    def _blame(self, ended: EngineEnd) -> None:
+        """Suspects what the engine had and did not finish, or not even begin to answer."""
+        for job in [job for job in self._jobs.values() if job.is_fruitless]:
+            job.is_fruitless = False
+            job.suspicion += _suspicion(ended)
+            if job.suspicion >= MAX_SUSPICION:
+                del self._jobs[job.job.id]
+                job.fail(_died_of_job(ended))
+        for call in [call for call in self._calls.values() if call.is_sent]:
+            call.is_sent = False
+            call.suspicion += _suspicion(ended)
+            if call.suspicion >= MAX_SUSPICION:
+                self._refuse_call(call, ended)
+
+    def _refuse_call(self, call: _Call, ended: EngineEnd) -> None:
+        del self._calls[call.command.call_id]
+        if not call.answer.done():
+            call.answer.set_exception(_died_of_call(call.command, ended))
 
 
-def _settlement(
-    answer: "asyncio.Future[ResultT]", function: Callable[[Engine], ResultT], engine: Engine
-) -> Callable[[], None]:
-    """Calls `function` and returns what hands its outcome to `answer`."""
-    try:
-        result = function(engine)
-    except CortexError as error:
-        return partial(answer.set_exception, error)
-    except Exception as error:
-        logger.exception("The engine failed")
-        failure = GeneratorFailedError(f"The engine failed: {error}")
-        failure.__cause__ = error
-        return partial(answer.set_exception, failure)
-    return partial(answer.set_result, result)
+async def _first_of(*futures: asyncio.Future[Any]) -> None:
+    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _suspicion(ended: EngineEnd) -> int:
+    return _OUTSIDE_SUSPICION if ended.is_from_outside else _CRASH_SUSPICION
+
+
+def _died_of_job(ended: EngineEnd) -> CortexError:
+    return GeneratorFailedError(
+        f"The engine {ended.description} each time it worked on this request. Other requests go on; change this one."
+    )
+
+
+def _died_of_call(command: LoadModel | UnloadModel, ended: EngineEnd) -> CortexError:
+    if isinstance(command, LoadModel):
+        reason = f"whenever it is loaded, the engine {ended.description}"
+        return InvalidModelError(model_id=command.files.model_id, reason=reason)
+    return GeneratorFailedError(f"The engine {ended.description} while it unloaded {command.model_id!r}.")

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 
+from cortex_adapters.mlx.jobs import is_last
 from cortex_domain.errors import CortexError
 from cortex_domain.events import GenerationEvent, GenerationStarted, TextDelta
 
@@ -18,11 +19,16 @@ class JobStream(AsyncIterator[GenerationEvent]):
         has_begun: Whether the engine has reported any work.
     """
 
-    def __init__(self, started: GenerationStarted) -> None:
+    def __init__(self) -> None:
         self.has_begun = False
-        self._waiting: deque[GenerationEvent | CortexError] = deque([started])
+        self._waiting: deque[GenerationEvent | CortexError] = deque()
         self._arrived = asyncio.Event()
         self._ended = False
+
+    def begin(self, started: GenerationStarted, /) -> None:
+        """Puts the first event before whatever has arrived."""
+        self._waiting.appendleft(started)
+        self._arrived.set()
 
     def put(self, output: GenerationEvent | CortexError, /) -> None:
         """Adds the next output; an error is raised to the reader after what came before it."""
@@ -43,7 +49,7 @@ class JobStream(AsyncIterator[GenerationEvent]):
             self._arrived.clear()
             await self._arrived.wait()
         output = self._waiting.popleft()
-        self._ended = isinstance(output, CortexError) or output.type == "done"
+        self._ended = is_last(output)
         if isinstance(output, CortexError):
             raise output
         return output

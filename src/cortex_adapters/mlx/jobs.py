@@ -1,4 +1,4 @@
-"""What goes into the engine and what comes out: plain values, so that they can cross a thread or a process."""
+"""What an engine is asked for and what it answers: plain values, so that they can cross a thread or a process."""
 
 from dataclasses import dataclass
 from typing import NewType
@@ -7,6 +7,7 @@ from cortex_domain.errors import CortexError
 from cortex_domain.events import GenerationEvent
 from cortex_domain.generation import SamplingParameters
 from cortex_domain.language_models import ModelId
+from cortex_domain.messages import Message
 
 JobId = NewType("JobId", int)
 """Names a job within one engine host."""
@@ -19,35 +20,59 @@ class Job:
     Attributes:
         id: Names the job; no two jobs of a host share it.
         model_id: A loaded model.
-        prompt: Token ids of the rendered prompt, at least one.
+        messages: The chat to continue.
         sampling: How tokens are drawn.
-        max_tokens: Longest answer in tokens, at least 1; prompt and answer fit the context window together.
+        max_tokens: Longest answer in tokens, at least 1; None takes `default_max_tokens`, cut to what the window holds.
+        default_max_tokens: See `max_tokens`; at least 1.
         stop: Texts that end the answer.
-        accepted_s: When the host accepted it, on the clock's `monotonic_s`.
+        accepted_s: When the host was asked, by `time.monotonic`, which the processes of one machine share.
     """
 
     id: JobId
     model_id: ModelId
-    prompt: tuple[int, ...]
+    messages: tuple[Message, ...]
     sampling: SamplingParameters
-    max_tokens: int
+    max_tokens: int | None
+    default_max_tokens: int
     stop: tuple[str, ...]
     accepted_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class JobOutput:
-    """Something that a job produced; `GenerationFinished` and an error are its last output.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobProgress:
+    """How far a job is: all that another engine needs to go on from there.
+
+    Attributes:
+        prompt: Token ids of the rendered prompt, at least one.
+        answer: Token ids drawn so far.
+        first_token_s: When the first of them was drawn, by `time.monotonic`; None before that.
+    """
+
+    prompt: tuple[int, ...]
+    answer: tuple[int, ...] = ()
+    first_token_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStep:
+    """What one step did for one job.
 
     Attributes:
         job_id: The job.
-        output: An event for its reader, or the error that ended it.
+        tokens: Token ids drawn, in order.
+        outputs: What the reader is told of it; `GenerationFinished` or an error is the job's last.
     """
 
     job_id: JobId
-    output: GenerationEvent | CortexError
+    tokens: tuple[int, ...] = ()
+    outputs: tuple[GenerationEvent | CortexError, ...] = ()
 
     @property
     def is_last(self) -> bool:
         """Whether the job is over."""
-        return isinstance(self.output, CortexError) or self.output.type == "done"
+        return bool(self.outputs) and is_last(self.outputs[-1])
+
+
+def is_last(output: GenerationEvent | CortexError, /) -> bool:
+    """Tells whether nothing follows this output."""
+    return isinstance(output, CortexError) or output.type == "done"

@@ -1,18 +1,18 @@
 """One loaded model and the jobs that run on it, batched by mlx-lm's generator."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 
 from mlx_lm.generate import BatchGenerator
 
 from cortex_adapters.mlx.active_job import ActiveJob
 from cortex_adapters.mlx.answer_text import AnswerText
-from cortex_adapters.mlx.jobs import Job, JobId, JobOutput
+from cortex_adapters.mlx.jobs import Job, JobId, JobProgress, JobStep
 from cortex_adapters.mlx.model_loading import LanguageModel
 from cortex_adapters.mlx.sampling import make_logits_processors, make_sampler
 from cortex_domain.errors import CortexError, GeneratorFailedError
 from cortex_domain.events import GenerationEvent
-from cortex_domain.ports import Clock
 
 logger = logging.getLogger(__name__)
 
@@ -25,9 +25,8 @@ PREFILL_STEP_TOKENS = 512
 class ModelBatch:
     """Runs any number of jobs on one model; one step serves them all."""
 
-    def __init__(self, language_model: LanguageModel, *, clock: Clock) -> None:
+    def __init__(self, language_model: LanguageModel) -> None:
         self.language_model = language_model
-        self._clock = clock
         self._generator = self._make_generator()
         self._jobs: dict[int, ActiveJob] = {}
 
@@ -36,81 +35,83 @@ class ModelBatch:
         """Whether any job is unfinished."""
         return bool(self._jobs)
 
-    def admit(self, job: Job) -> list[JobOutput]:
-        """Takes a job; it starts at the next step that has room. One that cannot be taken ends at once."""
+    def admit(self, job: Job, progress: JobProgress, *, max_tokens: int) -> list[JobStep]:
+        """Takes a job; it goes on at the next step that has room. One that cannot be taken ends at once."""
         try:
-            self._insert(job)
+            self._insert(job, progress, max_tokens)
         except Exception as error:
             logger.exception("Job %s was not admitted", job.id)
-            return [JobOutput(job.id, GeneratorFailedError(f"The engine could not begin: {error}"))]
+            return [_failed(job.id, f"The engine could not begin: {error}")]
         return []
 
-    def cancel(self, job_id: JobId) -> list[JobOutput]:
+    def cancel(self, job_id: JobId) -> list[JobStep]:
         """Drops a job and frees its row; a job that is not here is left alone."""
-        uid = next((uid for uid, active in self._jobs.items() if active.job.id == job_id), None)
-        return [] if uid is None else self._surviving(lambda: self._drop(uid))
+        return self._surviving(lambda _: self._cancel(job_id))
 
-    def step(self) -> list[JobOutput]:
+    def step(self) -> list[JobStep]:
         """Advances every job by at most one token, or one piece of its prompt."""
         return self._surviving(self._step)
 
-    def close(self, reason: CortexError) -> list[JobOutput]:
+    def close(self, reason: CortexError) -> list[JobStep]:
         """Ends all jobs with `reason` and lets go of the generator."""
-        outputs = [JobOutput(active.job.id, reason) for active in self._jobs.values()]
+        steps = [JobStep(job_id=active.job.id, outputs=(reason,)) for active in self._jobs.values()]
         self._jobs.clear()
         self._generator.close()
-        return outputs
+        return steps
 
-    def _insert(self, job: Job) -> None:
-        sampler = make_sampler(job.sampling, vocabulary_size=self.language_model.vocabulary_size)
-        processors = make_logits_processors(job.sampling, prompt_tokens=len(job.prompt))
-        text = AnswerText(self.language_model.tokenizer.detokenizer, job.stop)
+    def _insert(self, job: Job, progress: JobProgress, max_tokens: int) -> None:
+        vocabulary_size, told = self.language_model.vocabulary_size, len(progress.answer)
+        active = ActiveJob(job, progress, AnswerText(self.language_model.tokenizer.detokenizer, job.stop))
         [uid] = self._generator.insert(
-            [list(job.prompt)], max_tokens=[job.max_tokens], samplers=[sampler], logits_processors=[processors]
+            [list(progress.prompt + progress.answer)],
+            max_tokens=[max_tokens - told],
+            samplers=[make_sampler(job.sampling, vocabulary_size=vocabulary_size, position=told)],
+            logits_processors=[make_logits_processors(job.sampling, prompt_tokens=len(progress.prompt))],
         )
-        self._jobs[uid] = ActiveJob(job, text, clock=self._clock)
+        self._jobs[uid] = active
 
-    def _surviving(self, work: Callable[[], list[JobOutput]]) -> list[JobOutput]:
+    def _surviving(self, work: Callable[[list[JobStep]], None]) -> list[JobStep]:
         """Does work on the generator; when that fails, its jobs end with an error and the next ones get a new one."""
+        steps: list[JobStep] = []
         try:
-            return work()
+            work(steps)
         except Exception as error:
             logger.exception("The batch generator of %s failed", self.language_model.id)
-            outputs = self.close(GeneratorFailedError(f"The engine failed while generating: {error}"))
+            steps += self.close(GeneratorFailedError(f"The engine failed while generating: {error}"))
             self._generator = self._make_generator()
-            return outputs
+        return steps
 
-    def _step(self) -> list[JobOutput]:
-        step_began_s = self._clock.monotonic_s()
-        prompt_responses, token_responses = self._generator.next()
-        outputs: list[JobOutput] = []
-        for prompted in prompt_responses:
-            active = self._jobs[prompted.uid]
-            done_tokens, _ = prompted.progress
-            outputs += self._collect(prompted.uid, active.take_progress(done_tokens, step_began_s=step_began_s))
-        for generated in token_responses:
-            active = self._jobs[generated.uid]
-            outputs += self._collect(generated.uid, active.take_token(generated.token, generated.finish_reason))
-        return outputs
-
-    def _collect(self, uid: int, events: Iterator[GenerationEvent]) -> list[JobOutput]:
-        """Runs one job's own code on what the generator reported; what it raises ends that job alone."""
-        active = self._jobs[uid]
-        outputs: list[JobOutput] = []
-        try:
-            outputs += (JobOutput(active.job.id, event) for event in events)
-        except Exception as error:
-            logger.exception("Reading the answer of job %s failed", active.job.id)
-            outputs.append(JobOutput(active.job.id, GeneratorFailedError(f"The answer could not be read: {error}")))
-        if outputs and outputs[-1].is_last:
+    def _cancel(self, job_id: JobId) -> None:
+        for uid in [uid for uid, active in self._jobs.items() if active.job.id == job_id]:
             self._drop(uid)
-        return outputs
 
-    def _drop(self, uid: int) -> list[JobOutput]:
-        """Forgets a job, which says nothing more; does nothing in the generator when that has ended it already."""
+    def _step(self, steps: list[JobStep]) -> None:
+        step_began_s = time.monotonic()
+        prompt_responses, token_responses = self._generator.next()
+        for prompted in prompt_responses:
+            done_tokens, _ = prompted.progress
+            events = self._jobs[prompted.uid].take_progress(done_tokens, step_began_s=step_began_s)
+            steps.append(self._collect(prompted.uid, (), events))
+        for generated in token_responses:
+            events = self._jobs[generated.uid].take_token(generated.token, generated.finish_reason)
+            steps.append(self._collect(generated.uid, (generated.token,), events))
+
+    def _collect(self, uid: int, tokens: tuple[int, ...], events: Iterator[GenerationEvent]) -> JobStep:
+        """Runs one job's own code on what the generator reported; what it raises ends that job alone."""
+        job_id = self._jobs[uid].job.id
+        try:
+            step = JobStep(job_id=job_id, tokens=tokens, outputs=tuple(events))
+        except Exception as error:
+            logger.exception("Reading the answer of job %s failed", job_id)
+            step = _failed(job_id, f"The answer could not be read: {error}")
+        if step.is_last:
+            self._drop(uid)
+        return step
+
+    def _drop(self, uid: int) -> None:
+        """Forgets a job; does nothing in the generator when that has ended it already."""
         self._generator.remove([uid])
         del self._jobs[uid]
-        return []
 
     def _make_generator(self) -> BatchGenerator:
         return BatchGenerator(
@@ -120,3 +121,7 @@ class ModelBatch:
             prefill_batch_size=PREFILL_BATCH_ROWS,
             prefill_step_size=PREFILL_STEP_TOKENS,
         )
+
+
+def _failed(job_id: JobId, message: str) -> JobStep:
+    return JobStep(job_id=job_id, outputs=(GeneratorFailedError(message),))

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 
 from cortex_adapters.mlx.engine_host import EngineHost
-from cortex_adapters.mlx.model_loading import LanguageModel
 from cortex_domain.language_models import LoadedModel, ModelFiles, ModelId
 from cortex_domain.ports import ModelLoader
 
@@ -14,14 +13,11 @@ class MlxModelLoader(ModelLoader):
 
     def __init__(self, *, host: EngineHost) -> None:
         self._host = host
-        self._loading: dict[ModelId, asyncio.Task[LanguageModel]] = {}
+        self._loading: dict[ModelId, asyncio.Task[LoadedModel]] = {}
 
     async def load(self, files: ModelFiles, /) -> LoadedModel:
         """See `ModelLoader.load`. A caller that is cancelled leaves the load to the others."""
-        language_model = self._host.language_models.get(files.model_id)
-        if language_model is None:
-            language_model = await asyncio.shield(self._shared_load(files))
-        return language_model.as_loaded()
+        return await asyncio.shield(self._shared_load(files))
 
     async def unload(self, model_id: ModelId, /) -> None:
         """See `ModelLoader.unload`."""
@@ -29,9 +25,9 @@ class MlxModelLoader(ModelLoader):
 
     def loaded(self) -> Sequence[LoadedModel]:
         """See `ModelLoader.loaded`."""
-        return [language_model.as_loaded() for language_model in self._host.language_models.values()]
+        return self._host.models
 
-    def _shared_load(self, files: ModelFiles) -> "asyncio.Task[LanguageModel]":
+    def _shared_load(self, files: ModelFiles) -> "asyncio.Task[LoadedModel]":
         task = self._loading.get(files.model_id)
         if task is None:
             task = asyncio.ensure_future(self._host.load(files))

@@ -1,17 +1,20 @@
 """Renders a chat to prompt tokens: the model's own chat template, then its tokenizer.
 
-A template is a program that came with the model. It runs in the sandbox that transformers gives it, off the event loop
-and off the engine's thread, and is stopped at a deadline.
+A template is a program that came with the model. It runs in the sandbox that transformers gives it, off the engine's
+thread, and is stopped at a deadline.
 """
 
-import asyncio
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import jinja2
 
-from cortex_adapters.mlx.abortable_thread import run_abortable
-from cortex_domain.errors import GeneratorFailedError, InvalidModelError, InvalidRequestError
+from cortex_adapters.mlx.abortable_thread import AbortableThread
+from cortex_adapters.mlx.jobs import Job, JobId
+from cortex_domain.errors import CortexError, GeneratorFailedError, InvalidModelError, InvalidRequestError
 from cortex_domain.language_models import ModelId
 from cortex_domain.messages import Message
 
@@ -35,41 +38,97 @@ class Tokenizer(Protocol):
         """Turns text into token ids."""
 
 
-class PromptRenderer:
-    """Renders prompts, a few at a time."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedPrompt:
+    """What became of a job's chat.
 
-    def __init__(self, *, deadline_s: float = RENDERING_DEADLINE_S) -> None:
+    Attributes:
+        job: The job.
+        outcome: Token ids, at least one; or why there are none.
+    """
+
+    job: Job
+    outcome: tuple[int, ...] | CortexError
+
+
+class PromptQueue:
+    """Renders prompts on threads, a few at once, in the order in which they came.
+
+    Every method belongs to one thread.
+
+    Args:
+        on_rendered: Called for each prompt that was not dropped, on some thread. Whoever it tells calls `take_away`.
+        deadline_s: Seconds that one rendering may take.
+    """
+
+    def __init__(
+        self, on_rendered: Callable[[RenderedPrompt], None], *, deadline_s: float = RENDERING_DEADLINE_S
+    ) -> None:
+        self._on_rendered = on_rendered
         self._deadline_s = deadline_s
-        self._slots = asyncio.Semaphore(_RENDERINGS_AT_ONCE)
+        self._waiting: deque[tuple[Job, Callable[[], tuple[int, ...]]]] = deque()
+        self._running: dict[JobId, AbortableThread[tuple[int, ...]]] = {}
 
-    async def render(
-        self, tokenizer: Tokenizer, messages: Sequence[Message], /, *, model_id: ModelId, context_window: int
-    ) -> list[int]:
-        """Renders a chat, ready for the assistant's turn, to token ids.
+    def add(self, job: Job, tokenizer: Tokenizer, *, context_window: int) -> None:
+        """Has a job's chat rendered."""
+        self._waiting.append((job, partial(render_prompt, tokenizer, job.messages, context_window=context_window)))
+        self._start_next()
 
-        A text that is far beyond the context window is cut before it is tokenized, to a length that is beyond it too.
+    def drop(self, job_id: JobId) -> None:
+        """Forgets a job's chat; one that is not here is left alone."""
+        self._waiting = deque(waiting for waiting in self._waiting if waiting[0].id != job_id)
+        if job_id in self._running:
+            self._running.pop(job_id).abort()
+            self._start_next()
 
-        Raises:
-            InvalidRequestError: The template refuses these messages, or they render to nothing.
-            InvalidModelError: The model has no chat template, or its template does not end.
-            GeneratorFailedError: The tokenizer failed.
-        """
-        if not tokenizer.has_chat_template:
-            raise InvalidModelError(model_id=model_id, reason="it has no chat template, so it cannot answer chats")
-        longest = context_window * _MAX_CHARACTERS_PER_TOKEN
+    def take_away(self, rendered: RenderedPrompt) -> bool:
+        """Ends a rendering whose outcome has arrived; returns whether anybody still wants it."""
+        is_wanted = self._running.pop(rendered.job.id, None) is not None
+        self._start_next()
+        return is_wanted
 
-        def render_now() -> list[int]:
-            return _tokenize(tokenizer, _apply_template(tokenizer, messages)[:longest])
+    def close(self) -> None:
+        """Ends what runs."""
+        self._waiting.clear()
+        for thread in self._running.values():
+            thread.abort()
 
-        try:
-            async with self._slots:
-                tokens = await run_abortable(render_now, deadline_s=self._deadline_s)
-        except (TimeoutError, MemoryError) as error:
+    def _start_next(self) -> None:
+        while self._waiting and len(self._running) < _RENDERINGS_AT_ONCE:
+            job, render = self._waiting.popleft()
+            self._running[job.id] = AbortableThread(
+                render, deadline_s=self._deadline_s, on_end=partial(self._tell, job)
+            )
+
+    def _tell(self, job: Job, outcome: tuple[int, ...] | Exception) -> None:
+        translated = self._translated(job.model_id, outcome) if isinstance(outcome, Exception) else outcome
+        self._on_rendered(RenderedPrompt(job=job, outcome=translated))
+
+    def _translated(self, model_id: ModelId, error: Exception) -> CortexError:
+        if isinstance(error, CortexError):
+            return error
+        if isinstance(error, TimeoutError | MemoryError):
             reason = f"its chat template did not end within {self._deadline_s:g} s and the memory at hand"
-            raise InvalidModelError(model_id=model_id, reason=reason) from error
-        if not tokens:
-            raise InvalidRequestError("The messages render to an empty prompt.", parameter="messages")
-        return tokens
+            return InvalidModelError(model_id=model_id, reason=reason)
+        return GeneratorFailedError(f"The prompt could not be rendered: {error}")
+
+
+def render_prompt(tokenizer: Tokenizer, messages: Sequence[Message], *, context_window: int) -> tuple[int, ...]:
+    """Renders a chat, ready for the assistant's turn, to token ids.
+
+    A text that is far beyond the context window is cut before it is tokenized, to a length that is beyond it too.
+
+    Raises:
+        InvalidRequestError: The template refuses these messages, they render to nothing, or there is no template.
+        Exception: Whatever the tokenizer raises.
+    """
+    if not tokenizer.has_chat_template:
+        raise InvalidRequestError("This model has no chat template, so it cannot answer chats.", parameter="model")
+    text = _apply_template(tokenizer, messages)
+    tokens = tokenizer.encode(text[: context_window * _MAX_CHARACTERS_PER_TOKEN], add_special_tokens=False)
+    if not tokens:
+        raise InvalidRequestError("The messages render to an empty prompt.", parameter="messages")
+    return tuple(tokens)
 
 
 def _apply_template(tokenizer: Tokenizer, messages: Sequence[Message]) -> str:
@@ -80,11 +139,3 @@ def _apply_template(tokenizer: Tokenizer, messages: Sequence[Message]) -> str:
         raise InvalidRequestError(
             f"The model's chat template refuses these messages: {error}", parameter="messages"
         ) from error
-
-
-def _tokenize(tokenizer: Tokenizer, text: str) -> list[int]:
-    try:
-        return tokenizer.encode(text, add_special_tokens=False)
-    except Exception as error:
-        # The tokenizers library raises bare Exception.
-        raise GeneratorFailedError(f"The model's tokenizer failed: {error}") from error

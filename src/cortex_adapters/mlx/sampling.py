@@ -18,8 +18,8 @@ LogitsProcessor = Callable[[mx.array, mx.array], mx.array]
 _MASK_64 = 2**64 - 1
 
 
-def make_sampler(sampling: SamplingParameters, /, *, vocabulary_size: int) -> Sampler:
-    """Builds the sampler for one sequence.
+def make_sampler(sampling: SamplingParameters, /, *, vocabulary_size: int, position: int = 0) -> Sampler:
+    """Builds the sampler for one sequence whose next token is number `position` of its answer, counted from 0.
 
     Sequences without a seed and with the same parameters get the same object, which is what lets mlx-lm draw for all
     of them in one call.
@@ -29,7 +29,7 @@ def make_sampler(sampling: SamplingParameters, /, *, vocabulary_size: int) -> Sa
     keep = (sampling.top_p, sampling.min_p, _effective_top_k(sampling.top_k, vocabulary_size))
     if sampling.seed is None:
         return _shared_sampler(sampling.temperature, *keep)
-    return SeededSampler(_keep_probable(*keep), temperature=sampling.temperature, seed=sampling.seed)
+    return SeededSampler(_keep_probable(*keep), temperature=sampling.temperature, seed=sampling.seed, position=position)
 
 
 def make_logits_processors(sampling: SamplingParameters, /, *, prompt_tokens: int) -> list[LogitsProcessor]:
@@ -54,11 +54,11 @@ class SeededSampler:
     Each draw depends on the seed and the position alone, never on what other sequences drew.
     """
 
-    def __init__(self, keep_probable: Sampler, *, temperature: float, seed: int) -> None:
+    def __init__(self, keep_probable: Sampler, *, temperature: float, seed: int, position: int) -> None:
         self._keep_probable = keep_probable
         self._temperature = temperature
         self._seed = seed
-        self._position = 0
+        self._position = position
 
     def __call__(self, logprobs: mx.array) -> mx.array:
         """Draws one token id a row."""

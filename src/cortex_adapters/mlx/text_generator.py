@@ -1,18 +1,12 @@
 """Text generator on MLX: an async face on the engine."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from cortex_adapters.mlx.engine_host import EngineHost
-from cortex_adapters.mlx.jobs import Job, JobId
-from cortex_adapters.mlx.model_loading import LanguageModel
-from cortex_adapters.mlx.prompt_rendering import PromptRenderer
-from cortex_domain.errors import (
-    ContextWindowExceededError,
-    InvalidRequestError,
-    ModelNotLoadedError,
-    UnsupportedCapabilityError,
-)
+from cortex_adapters.mlx.jobs import Job
+from cortex_domain.errors import UnsupportedCapabilityError
 from cortex_domain.events import GenerationEvent, GenerationStarted
 from cortex_domain.generation import GenerationRequest
 from cortex_domain.language_models import Capability
@@ -34,17 +28,15 @@ class MlxTextGenerator(TextGenerator):
         }
     )
 
-    def __init__(self, *, host: EngineHost, renderer: PromptRenderer, clock: Clock, default_max_tokens: int) -> None:
+    def __init__(self, *, host: EngineHost, clock: Clock, default_max_tokens: int) -> None:
         """Makes a generator on a started host.
 
         Args:
             host: Runs the engine.
-            renderer: Renders chats to prompts.
-            clock: Stamps and times.
+            clock: Stamps answers.
             default_max_tokens: Longest answer, in tokens, of a request that names none; at least 1.
         """
         self._host = host
-        self._renderer = renderer
         self._clock = clock
         self._default_max_tokens = default_max_tokens
 
@@ -56,68 +48,36 @@ class MlxTextGenerator(TextGenerator):
 
     @asynccontextmanager
     async def _generate(self, request: GenerationRequest) -> AsyncIterator[AsyncIterator[GenerationEvent]]:
-        accepted_s = self._clock.monotonic_s()
-        prompt, max_tokens = await self._prepare(request)
-
-        def make_job(job_id: JobId) -> Job:
-            return Job(
-                id=job_id,
-                model_id=request.model,
-                prompt=tuple(prompt),
-                sampling=request.sampling,
-                max_tokens=max_tokens,
-                stop=request.stop,
-                accepted_s=accepted_s,
-            )
-
-        started = self._started(request, prompt_tokens=len(prompt))
-        job_id, stream = self._host.submit(make_job, started=started)
-        try:
-            yield stream
-        finally:
-            self._host.cancel(job_id)
-
-    async def _prepare(self, request: GenerationRequest) -> tuple[list[int], int]:
-        """Renders the prompt and settles the longest answer, or refuses the request."""
-        language_model = self._host.language_models.get(request.model)
-        if language_model is None:
-            raise ModelNotLoadedError(model_id=request.model)
         self._require_capabilities(request)
-        _require_known_tokens(request, language_model)
-        prompt = await self._renderer.render(
-            language_model.tokenizer,
-            request.messages,
-            model_id=request.model,
-            context_window=language_model.context_window,
-        )
-        room = language_model.context_window - len(prompt)
-        if room < (request.max_tokens or 1):
-            raise ContextWindowExceededError(
-                prompt_tokens=len(prompt),
-                max_tokens=request.max_tokens,
-                context_window=language_model.context_window,
-            )
-        return prompt, request.max_tokens or min(room, self._default_max_tokens)
+        open_job = self._host.submit(self._make_job(request))
+        try:
+            prompt_tokens = await open_job.accepted
+            open_job.stream.begin(self._started(request, prompt_tokens))
+            yield open_job.stream
+        finally:
+            self._host.cancel(open_job.job.id)
 
     def _require_capabilities(self, request: GenerationRequest) -> None:
         for capability, parameter in request.needs.items():
             if capability not in self.capabilities:
                 raise UnsupportedCapabilityError(capability=capability, model_id=request.model, parameter=parameter)
 
-    def _started(self, request: GenerationRequest, *, prompt_tokens: int) -> GenerationStarted:
+    def _make_job(self, request: GenerationRequest) -> Job:
+        return Job(
+            id=self._host.new_job_id(),
+            model_id=request.model,
+            messages=request.messages,
+            sampling=request.sampling,
+            max_tokens=request.max_tokens,
+            default_max_tokens=self._default_max_tokens,
+            stop=request.stop,
+            accepted_s=time.monotonic(),
+        )
+
+    def _started(self, request: GenerationRequest, prompt_tokens: int) -> GenerationStarted:
         return GenerationStarted(
             generation_id=request.generation_id,
             model=request.model,
             created_s=int(self._clock.now_s()),
             prompt_tokens=prompt_tokens,
-        )
-
-
-def _require_known_tokens(request: GenerationRequest, language_model: LanguageModel) -> None:
-    highest = max(request.sampling.logit_bias, default=0)
-    if highest >= language_model.vocabulary_size:
-        raise InvalidRequestError(
-            f"logit_bias names the token {highest}, but the highest token of {request.model!r} is "
-            f"{language_model.vocabulary_size - 1}.",
-            parameter="logit_bias",
         )

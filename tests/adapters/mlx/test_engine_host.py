@@ -2,7 +2,8 @@
 
 import asyncio
 import gc
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,95 +13,93 @@ from mlx_lm.generate import BatchGenerator
 from cortex_adapters.mlx import active_job, engine_host
 from cortex_adapters.mlx.engine import Engine
 from cortex_adapters.mlx.engine_host import EngineHost
-from cortex_adapters.mlx.job_stream import JobStream
-from cortex_adapters.mlx.jobs import Job, JobId
+from cortex_adapters.mlx.engine_link import EngineLink
 from cortex_adapters.mlx.model_loader import MlxModelLoader
 from cortex_adapters.mlx.model_loading import LanguageModel
-from cortex_adapters.system.clock import SystemClock
+from cortex_adapters.mlx.thread_link import ThreadLink
 from cortex_domain.errors import (
+    ContextWindowExceededError,
     CortexError,
     GeneratorBusyError,
     GeneratorFailedError,
     InvalidModelError,
+    InvalidRequestError,
     ModelNotLoadedError,
     ShuttingDownError,
 )
 from cortex_domain.event_stream import collect
-from cortex_domain.events import GenerationStarted, PrefillProgress, TextDelta
+from cortex_domain.events import PrefillProgress, TextDelta
 from cortex_domain.generation import GenerationResult, SamplingParameters
 from cortex_domain.language_models import ModelFiles, ModelId
-from tests.adapters.mlx.tiny_model import TINY_MODEL
-
-GREEDY = SamplingParameters(temperature=0)
-STARTED = GenerationStarted(generation_id="gen_1", model=TINY_MODEL, created_s=0, prompt_tokens=5)
+from tests.adapters.mlx.engine_jobs import begin, finish, run, submit
+from tests.adapters.mlx.tiny_model import TINY_CONTEXT_WINDOW, TINY_MODEL
 
 
-def _submit(
-    host: EngineHost,
-    *,
-    prompt: tuple[int, ...] = (1, 2, 3, 4, 5),
-    max_tokens: int = 24,
-    sampling: SamplingParameters = GREEDY,
-    model_id: ModelId = TINY_MODEL,
-) -> tuple[JobId, JobStream]:
-    def make_job(job_id: JobId) -> Job:
-        return Job(
-            id=job_id,
-            model_id=model_id,
-            prompt=prompt,
-            sampling=sampling,
-            max_tokens=max_tokens,
-            stop=(),
-            accepted_s=0.0,
-        )
+class WatchedHost:
+    """A host whose engine, on a thread, can be looked into."""
 
-    return host.submit(make_job, started=STARTED)
+    def __init__(self) -> None:
+        self.engines: list[Engine] = []
+        self.host = EngineHost(ThreadLink(self._make_engine))
+
+    async def has_work(self) -> bool:
+        await self.host.unload(ModelId("tests/nothing"))  # answered after all that was sent before it
+        return self.engines[-1].has_work
+
+    def _make_engine(self) -> Engine:
+        self.engines.append(Engine())
+        return self.engines[-1]
 
 
-async def _run(host: EngineHost, **job: Any) -> GenerationResult:
-    _, stream = _submit(host, **job)
-    return await collect(stream)
+@pytest.fixture
+async def watched(tiny_files: ModelFiles) -> AsyncIterator[WatchedHost]:
+    watched = WatchedHost()
+    await watched.host.start()
+    await watched.host.load(tiny_files)
+    yield watched
+    await watched.host.stop()
 
 
 async def test_jobs_that_run_together_say_what_they_say_alone(host: EngineHost, tiny_files: ModelFiles) -> None:
     await host.load(tiny_files)
-    prompts = [tuple(range(1, length)) for length in (3, 40, 7, 200, 12, 90)]
-    alone = [await _run(host, prompt=prompt) for prompt in prompts]
-    together = await asyncio.gather(*(_run(host, prompt=prompt) for prompt in prompts))
+    texts = ["abcdefghij" * (length // 10) + "." * (length % 10) for length in (3, 40, 7, 200, 12, 90)]
+    alone = [await run(host, text) for text in texts]
+    together = await asyncio.gather(*(run(host, text) for text in texts))
     assert [result.text for result in together] == [result.text for result in alone]
 
 
 async def test_a_seed_draws_the_same_alone_and_among_others(host: EngineHost, tiny_files: ModelFiles) -> None:
     await host.load(tiny_files)
     seeded = SamplingParameters(temperature=1.5, top_p=1, seed=11)
-    alone = await _run(host, sampling=seeded)
+    alone = await run(host, sampling=seeded)
     others = [SamplingParameters(temperature=1.5, top_p=1, seed=seed) for seed in (12, 13)]
-    together = await asyncio.gather(*(_run(host, sampling=sampling) for sampling in [*others, seeded]))
+    together = await asyncio.gather(*(run(host, sampling=sampling) for sampling in [*others, seeded]))
     assert together[-1].text == alone.text
     assert together[0].text != alone.text
 
 
 async def test_progress_ends_with_the_whole_prompt(host: EngineHost, tiny_files: ModelFiles) -> None:
     await host.load(tiny_files)
-    _, stream = _submit(host, prompt=tuple(range(1, 200)), max_tokens=1)
-    progress = [event async for event in stream if isinstance(event, PrefillProgress)]
+    open_job = submit(host, "x" * 194, max_tokens=1)
+    assert await open_job.accepted == 199
+    progress = [event async for event in open_job.stream if isinstance(event, PrefillProgress)]
     assert progress[-1] == PrefillProgress(processed_tokens=199, total_tokens=199)
 
 
 async def test_a_job_whose_answer_cannot_be_read_ends_alone(
-    host: EngineHost, tiny_files: ModelFiles, monkeypatch: pytest.MonkeyPatch
+    thread_host: EngineHost, tiny_files: ModelFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await host.load(tiny_files)
-    expected = await _run(host)
+    await thread_host.load(tiny_files)
+    expected = await run(thread_host)
     take_token = active_job.ActiveJob.take_token
 
     def fail_for_short_prompts(self: active_job.ActiveJob, *args: Any) -> Iterator[Any]:
-        if len(self.job.prompt) == 2:
+        if self.job.messages[0].text == "broken":
             raise ZeroDivisionError
         yield from take_token(self, *args)
 
     monkeypatch.setattr(active_job.ActiveJob, "take_token", fail_for_short_prompts)
-    broken, healthy = await asyncio.gather(_run(host, prompt=(1, 2)), _run(host), return_exceptions=True)
+    broken, healthy = await asyncio.gather(run(thread_host, "broken"), run(thread_host), return_exceptions=True)
     assert isinstance(broken, GeneratorFailedError)
     assert isinstance(healthy, GenerationResult)
     assert healthy.text == expected.text
@@ -108,43 +107,55 @@ async def test_a_job_whose_answer_cannot_be_read_ends_alone(
 
 async def test_a_job_that_cannot_begin_ends_alone(host: EngineHost, tiny_files: ModelFiles) -> None:
     await host.load(tiny_files)
-    broken, healthy = await asyncio.gather(_run(host, prompt=()), _run(host), return_exceptions=True)
+    broken, healthy = await asyncio.gather(run(host, max_tokens=-1), run(host), return_exceptions=True)
     assert isinstance(broken, GeneratorFailedError)
     assert isinstance(healthy, GenerationResult)
 
 
 async def test_a_step_that_fails_ends_its_jobs_and_the_next_ones_run(
-    host: EngineHost, tiny_files: ModelFiles, monkeypatch: pytest.MonkeyPatch
+    thread_host: EngineHost, tiny_files: ModelFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await host.load(tiny_files)
-    expected = await _run(host)
+    await thread_host.load(tiny_files)
+    expected = await run(thread_host)
     with monkeypatch.context() as broken:
         broken.setattr(BatchGenerator, "next", _raise_runtime_error)
-        results = await asyncio.gather(_run(host), _run(host), return_exceptions=True)
+        results = await asyncio.gather(run(thread_host), run(thread_host), return_exceptions=True)
     assert all(isinstance(result, GeneratorFailedError) for result in results)
-    assert (await _run(host)).text == expected.text
+    assert (await run(thread_host)).text == expected.text
 
 
-async def test_cancelling_frees_the_row_before_the_next_step(host: EngineHost, tiny_files: ModelFiles) -> None:
-    await host.load(tiny_files)
-    job_id, stream = _submit(host, max_tokens=400)
-    async for event in stream:
+async def test_cancelling_frees_the_row_before_the_next_step(watched: WatchedHost) -> None:
+    host = watched.host
+    open_job = submit(host, max_tokens=400)
+    async for event in open_job.stream:
         if isinstance(event, TextDelta):
             break
-    host.cancel(job_id)
+    host.cancel(open_job.job.id)
     assert (host.active_jobs, host.waiting_jobs) == (0, 0)
-    assert not await host._call(lambda engine: engine.has_work)
+    assert not await watched.has_work()
 
 
-async def test_cancelling_works_while_the_prompt_is_read_and_while_queued(
-    host: EngineHost, tiny_files: ModelFiles
-) -> None:
-    await host.load(tiny_files)
-    jobs = [_submit(host, prompt=tuple(range(1, 250)), max_tokens=200) for _ in range(60)]
+async def test_cancelling_works_while_the_prompt_is_read_and_while_queued(watched: WatchedHost) -> None:
+    host = watched.host
+    jobs = [submit(host, "x" * 250, max_tokens=200) for _ in range(60)]
     assert host.waiting_jobs == 60
-    for job_id, _ in jobs:
-        host.cancel(job_id)
-    assert not await host._call(lambda engine: engine.has_work)
+    await jobs[0].accepted
+    for open_job in jobs:
+        host.cancel(open_job.job.id)
+    assert (host.active_jobs, host.waiting_jobs) == (0, 0)
+    assert not await watched.has_work()
+
+
+async def test_those_who_cancel_leave_the_others_their_text(host: EngineHost, tiny_files: ModelFiles) -> None:
+    await host.load(tiny_files)
+    expected = await run(host)
+    leavers = [submit(host, "x" * 250, max_tokens=200) for _ in range(20)]
+    stayer = submit(host)
+    await leavers[0].accepted
+    for open_job in leavers:
+        host.cancel(open_job.job.id)
+    assert (await finish(stayer)).text == expected.text
+    assert (host.active_jobs, host.waiting_jobs) == (0, 0)
 
 
 async def test_a_queue_that_is_full_refuses(
@@ -152,42 +163,42 @@ async def test_a_queue_that_is_full_refuses(
 ) -> None:
     await host.load(tiny_files)
     monkeypatch.setattr(engine_host, "MAX_WAITING_JOBS", 2)
-    waiting = [_submit(host), _submit(host)]
+    waiting = [submit(host), submit(host)]
     with pytest.raises(GeneratorBusyError) as refusal:
-        _submit(host)
+        submit(host)
     assert refusal.value.retry_after_s
-    for _, stream in waiting:
-        await collect(stream)
-    await _run(host)
+    for open_job in waiting:
+        await finish(open_job)
+    await run(host)
 
 
 async def test_unloading_ends_the_models_jobs_and_frees_its_memory(host: EngineHost, tiny_files: ModelFiles) -> None:
     before = await _active_bytes(host)
     await host.load(tiny_files)
-    _, stream = _submit(host, max_tokens=400)
+    open_job = await begin(submit(host, max_tokens=400))
     assert await _active_bytes(host) > before
     await host.unload(TINY_MODEL)
     with pytest.raises(ModelNotLoadedError):
-        await collect(stream)
+        await collect(open_job.stream)
     gc.collect()
     assert await _active_bytes(host) - before < 4096
     with pytest.raises(ModelNotLoadedError):
-        await _run(host)
+        await run(host)
 
 
 async def test_several_models_run_side_by_side(host: EngineHost, tiny_files: ModelFiles) -> None:
     other = ModelFiles(model_id=ModelId("tests/other"), directory=tiny_files.directory, revision=None, size_bytes=1)
     await host.load(tiny_files)
     await host.load(other)
-    one, two = await asyncio.gather(_run(host), _run(host, model_id=other.model_id))
+    one, two = await asyncio.gather(run(host), run(host, model_id=other.model_id))
     assert one.text == two.text
     await host.unload(other.model_id)
-    assert list(host.language_models) == [TINY_MODEL]
-    assert (await _run(host)).text == one.text
+    assert [model.id for model in host.models] == [TINY_MODEL]
+    assert (await run(host)).text == one.text
 
 
 async def test_callers_that_load_the_same_model_share_one_load_and_one_that_leaves_does_not_end_it(
-    host: EngineHost, tiny_files: ModelFiles, monkeypatch: pytest.MonkeyPatch
+    thread_host: EngineHost, tiny_files: ModelFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loads: list[ModelFiles] = []
     load = Engine.load
@@ -197,7 +208,7 @@ async def test_callers_that_load_the_same_model_share_one_load_and_one_that_leav
         return load(engine, files)
 
     monkeypatch.setattr(Engine, "load", load_and_count)
-    loader = MlxModelLoader(host=host)
+    loader = MlxModelLoader(host=thread_host)
     leaver = asyncio.ensure_future(loader.load(tiny_files))
     others = [asyncio.ensure_future(loader.load(tiny_files)) for _ in range(3)]
     await asyncio.sleep(0)
@@ -206,50 +217,131 @@ async def test_callers_that_load_the_same_model_share_one_load_and_one_that_leav
     assert loads == [tiny_files]
 
 
-async def test_stopping_ends_what_runs_and_refuses_what_comes(tiny_files: ModelFiles) -> None:
-    host = EngineHost(_make_engine)
+async def test_an_unload_that_overtakes_a_load_has_the_last_word(host: EngineHost, tiny_files: ModelFiles) -> None:
+    loading = asyncio.ensure_future(host.load(tiny_files))
+    await asyncio.sleep(0)
+    await host.unload(TINY_MODEL)
+    assert (await loading).id == TINY_MODEL
+    assert not host.models
+    with pytest.raises(ModelNotLoadedError):
+        await run(host)
+
+
+async def test_a_load_whose_caller_leaves_is_known_to_the_host(host: EngineHost, tiny_files: ModelFiles) -> None:
+    loading = asyncio.ensure_future(host.load(tiny_files))
+    await asyncio.sleep(0)
+    loading.cancel()
+    await host.unload(ModelId("tests/nothing"))
+    assert [model.id for model in host.models] == [TINY_MODEL]
+
+
+async def test_a_prompt_beyond_the_window_is_refused_with_its_length(host: EngineHost, tiny_files: ModelFiles) -> None:
+    await host.load(tiny_files)
+    with pytest.raises(ContextWindowExceededError) as refusal:
+        await run(host, "x" * 500, max_tokens=10)
+    facts = (refusal.value.prompt_tokens, refusal.value.max_tokens, refusal.value.context_window)
+    assert facts == (505, 10, TINY_CONTEXT_WINDOW)
+
+
+async def test_numbers_of_any_size_are_refused_like_others(host: EngineHost, tiny_files: ModelFiles) -> None:
+    await host.load(tiny_files)
+    with pytest.raises(ContextWindowExceededError) as refusal:
+        await run(host, max_tokens=10**30)
+    assert refusal.value.max_tokens == 10**30
+    with pytest.raises(InvalidRequestError, match="logit_bias"):
+        await run(host, sampling=SamplingParameters(logit_bias={10**30: 1.0}))
+    assert (await run(host, sampling=SamplingParameters(temperature=0, top_k=10**30))).text == (await run(host)).text
+
+
+async def test_stopping_ends_what_runs_and_refuses_what_comes(link: EngineLink, tiny_files: ModelFiles) -> None:
+    host = EngineHost(link)
     await host.start()
     await host.load(tiny_files)
-    _, stream = _submit(host, max_tokens=400)
+    open_job = await begin(submit(host, max_tokens=400))
     await host.stop()
     with pytest.raises(ShuttingDownError):
-        await collect(stream)
+        await collect(open_job.stream)
     with pytest.raises(ShuttingDownError):
-        _submit(host)
+        submit(host)
     with pytest.raises(ShuttingDownError):
         await host.load(tiny_files)
+    with pytest.raises(ShuttingDownError):
+        await host.unload(TINY_MODEL)
     await host.stop()
 
 
-async def test_a_host_that_was_not_started_says_so() -> None:
-    host = EngineHost(_make_engine)
+async def test_stopping_refuses_what_the_engine_had_not_accepted(link: EngineLink, tiny_files: ModelFiles) -> None:
+    host = EngineHost(link)
+    await host.start()
+    await host.load(tiny_files)
+    loading = asyncio.ensure_future(host.load(replace(tiny_files, model_id=ModelId("tests/other"))))
+    open_jobs = [submit(host) for _ in range(5)]
+    stopping = asyncio.ensure_future(host.stop())
+    results = await asyncio.gather(loading, *map(finish, open_jobs), return_exceptions=True)
+    assert all(isinstance(result, ShuttingDownError) for result in results[1:])
+    await stopping
+
+
+async def test_a_host_that_is_stopped_while_it_starts_does_not_start(link: EngineLink) -> None:
+    host = EngineHost(link)
+    starting = asyncio.ensure_future(host.start())
+    await asyncio.sleep(0)
+    await host.stop()
+    with pytest.raises(ShuttingDownError):
+        await starting
+    assert host.failure is not None
+
+
+async def test_a_host_that_was_not_started_says_so(link: EngineLink) -> None:
+    host = EngineHost(link)
     assert host.failure == "The engine is not started."
     with pytest.raises(ShuttingDownError, match="not started"):
-        _submit(host)
+        submit(host)
     await host.stop()
 
 
-async def test_an_engine_that_dies_leaves_nobody_waiting(
+async def test_a_job_that_engines_die_of_is_refused_and_the_next_ones_run(
+    thread_host: EngineHost, tiny_files: ModelFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await thread_host.load(tiny_files)
+    expected = await run(thread_host)
+    with monkeypatch.context() as broken:
+        broken.setattr(Engine, "step", _raise_runtime_error)
+        with pytest.raises(GeneratorFailedError, match="out of luck"):
+            await run(thread_host)
+    assert (await run(thread_host)).text == expected.text
+    assert thread_host.restarts == 2
+    assert thread_host.failure is None
+
+
+async def test_an_engine_that_dies_for_good_leaves_nobody_waiting(
     tiny_files: ModelFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    host = EngineHost(_make_engine)
+    makers: list[Callable[[], Engine]] = [Engine]
+
+    def make_only_one() -> Engine:
+        return (makers.pop() if makers else _raise_runtime_error)()
+
+    host = EngineHost(ThreadLink(make_only_one))
     await host.start()
     await host.load(tiny_files)
     monkeypatch.setattr(Engine, "step", _raise_runtime_error)
-    _, stream = _submit(host)
+    open_job = submit(host)
     with pytest.raises(CortexError):
-        await collect(stream)
+        await finish(open_job)
     assert host.failure is not None
-    assert "has died" in host.failure
+    assert "so did every new one" in host.failure
     with pytest.raises(GeneratorFailedError):
-        _submit(host)
+        submit(host)
     await host.stop()
 
 
 async def test_an_engine_that_cannot_be_made_says_so() -> None:
-    host = EngineHost(_raise_runtime_error)
-    await host.start()
-    with pytest.raises(GeneratorFailedError, match="has died"):
+    host = EngineHost(ThreadLink(_raise_runtime_error))
+    with pytest.raises(GeneratorFailedError, match="out of luck"):
+        await host.start()
+    assert host.failure is not None
+    with pytest.raises(GeneratorFailedError, match="so did every new one"):
         await host.load(ModelFiles(model_id=TINY_MODEL, directory=Path(), revision=None, size_bytes=0))
     await host.stop()
 
@@ -260,17 +352,14 @@ async def test_a_load_that_fails_inside_mlx_leaves_nothing_behind(host: EngineHo
     )
     with pytest.raises(InvalidModelError):
         await host.load(empty)
-    assert not host.language_models
+    assert not host.models
     await host.load(tiny_files)
-    await _run(host)
+    await run(host)
 
 
 async def _active_bytes(host: EngineHost) -> int:
-    return await host._call(lambda engine: engine.memory_use().active_bytes)
-
-
-def _make_engine() -> Engine:
-    return Engine(clock=SystemClock())
+    await host.unload(ModelId("tests/nothing"))
+    return host.memory_use.active_bytes
 
 
 def _raise_runtime_error(*_args: object) -> Any:

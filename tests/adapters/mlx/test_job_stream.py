@@ -17,7 +17,8 @@ FINISHED = GenerationFinished(
 
 
 async def test_text_that_nobody_reads_is_joined() -> None:
-    stream = JobStream(STARTED)
+    stream = JobStream()
+    stream.begin(STARTED)
     for text in ("one", " two", " three"):
         stream.put(TextDelta(text=text))
     stream.put(FINISHED)
@@ -25,8 +26,11 @@ async def test_text_that_nobody_reads_is_joined() -> None:
 
 
 async def test_text_that_is_awaited_comes_at_once() -> None:
-    stream = JobStream(STARTED)
-    assert await anext(stream) == STARTED
+    stream = JobStream()
+    first = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    stream.begin(STARTED)
+    assert await first == STARTED
     reader = asyncio.ensure_future(anext(stream))
     await asyncio.sleep(0)
     stream.put(TextDelta(text="one"))
@@ -34,7 +38,8 @@ async def test_text_that_is_awaited_comes_at_once() -> None:
 
 
 async def test_an_error_comes_after_what_was_said_and_ends_the_stream() -> None:
-    stream = JobStream(STARTED)
+    stream = JobStream()
+    stream.begin(STARTED)
     stream.put(TextDelta(text="one"))
     stream.put(GeneratorFailedError("broken"))
     assert await anext(stream) == STARTED
@@ -46,7 +51,15 @@ async def test_an_error_comes_after_what_was_said_and_ends_the_stream() -> None:
 
 
 async def test_a_stream_begins_with_the_engines_first_word() -> None:
-    stream = JobStream(STARTED)
+    stream = JobStream()
+    stream.begin(STARTED)
     assert not stream.has_begun
     stream.put(TextDelta(text="one"))
     assert stream.has_begun
+
+
+async def test_the_first_event_comes_first_even_when_the_engine_was_quicker() -> None:
+    stream = JobStream()
+    stream.put(TextDelta(text="one"))
+    stream.begin(STARTED)
+    assert [await anext(stream), await anext(stream)] == [STARTED, TextDelta(text="one")]

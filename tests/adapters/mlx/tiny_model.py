@@ -14,6 +14,8 @@ from cortex_domain.language_models import ModelFiles, ModelId
 TINY_MODEL = ModelId("tests/tiny")
 TINY_CONTEXT_WINDOW = 512
 END_TOKEN = "<|end|>"
+END_OF_ANSWER = 256
+"""Its id: one more than the bytes'."""
 CHAT_TEMPLATE = "{% for m in messages %}{{ m.role[0] }}:{{ m.content }}\n{% endfor %}a:"
 
 

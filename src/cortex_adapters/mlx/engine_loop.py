@@ -1,0 +1,156 @@
+"""Carries out a host's commands and advances its jobs, until it is told to stop."""
+
+import logging
+import queue
+from collections.abc import Callable
+
+from cortex_adapters.mlx.engine import Engine
+from cortex_adapters.mlx.engine_messages import (
+    CallFailed,
+    CancelJob,
+    Command,
+    EngineReady,
+    EngineStepped,
+    JobAccepted,
+    LoadModel,
+    ModelLoaded,
+    ModelUnloaded,
+    Report,
+    StopEngine,
+    SubmitJob,
+    UnloadModel,
+)
+from cortex_adapters.mlx.jobs import Job, JobProgress, JobStep
+from cortex_adapters.mlx.model_loading import LanguageModel
+from cortex_adapters.mlx.prompt_rendering import PromptQueue, RenderedPrompt
+from cortex_domain.errors import (
+    ContextWindowExceededError,
+    CortexError,
+    GeneratorFailedError,
+    InvalidRequestError,
+)
+
+logger = logging.getLogger(__name__)
+
+CommandQueue = queue.SimpleQueue[Command | RenderedPrompt]
+"""What waits for the loop: a host's commands, and prompts that its own threads have rendered."""
+
+
+class EngineLoop:
+    """Runs an engine on the thread that calls `run`.
+
+    Args:
+        engine: Made on that thread, and closed by `run`.
+        commands: Where commands arrive.
+        report: Takes what is said to the host, in order.
+    """
+
+    def __init__(self, engine: Engine, commands: CommandQueue, report: Callable[[Report], None]) -> None:
+        self._engine = engine
+        self._commands = commands
+        self._report = report
+        self._prompts = PromptQueue(commands.put)
+
+    def run(self) -> None:
+        """Returns after `StopEngine`."""
+        self._report(EngineReady())
+        try:
+            while self._obey():
+                self._tell(self._engine.step())
+        finally:
+            self._prompts.close()
+            self._engine.close()
+
+    def _obey(self) -> bool:
+        """Carries out what is waiting, and waits for a command when there is nothing else to do."""
+        while not (self._commands.empty() and self._engine.has_work):
+            command = self._commands.get()
+            if isinstance(command, StopEngine):
+                return False
+            self._carry_out(command)
+        return True
+
+    def _carry_out(self, command: LoadModel | UnloadModel | SubmitJob | CancelJob | RenderedPrompt) -> None:
+        match command:
+            case LoadModel():
+                self._call(command.call_id, lambda: self._load(command))
+            case UnloadModel():
+                self._call(command.call_id, lambda: self._unload(command))
+            case SubmitJob():
+                self._begin(command.job, lambda: self._submit(command))
+            case RenderedPrompt():
+                self._begin(command.job, lambda: self._accept(command))
+            case CancelJob():
+                self._prompts.drop(command.job_id)
+                self._tell(self._engine.cancel(command.job_id))
+
+    def _call(self, call_id: int, carry_out: Callable[[], Report]) -> None:
+        try:
+            self._report(carry_out())
+        except CortexError as error:
+            self._fail_call(call_id, error)
+        except Exception as error:
+            logger.exception("The engine failed")
+            self._fail_call(call_id, GeneratorFailedError(f"The engine failed: {error}"))
+
+    def _fail_call(self, call_id: int, error: CortexError) -> None:
+        self._report(CallFailed(call_id=call_id, error=error, memory_use=self._engine.memory_use()))
+
+    def _load(self, command: LoadModel) -> ModelLoaded:
+        model = self._engine.load(command.files).as_loaded()
+        return ModelLoaded(call_id=command.call_id, model=model, memory_use=self._engine.memory_use())
+
+    def _unload(self, command: UnloadModel) -> ModelUnloaded:
+        self._tell(self._engine.unload(command.model_id))
+        return ModelUnloaded(call_id=command.call_id, memory_use=self._engine.memory_use())
+
+    def _begin(self, job: Job, begin: Callable[[], None]) -> None:
+        try:
+            begin()
+        except CortexError as error:
+            self._tell([JobStep(job_id=job.id, outputs=(error,))])
+
+    def _submit(self, command: SubmitJob) -> None:
+        job = command.job
+        language_model = self._engine.language_model(job.model_id)
+        if command.progress is not None:
+            self._admit(job, command.progress, language_model)
+            return
+        _require_known_tokens(job, language_model)
+        self._prompts.add(job, language_model.tokenizer, context_window=language_model.context_window)
+
+    def _accept(self, rendered: RenderedPrompt) -> None:
+        if not self._prompts.take_away(rendered):
+            return
+        if isinstance(rendered.outcome, CortexError):
+            raise rendered.outcome
+        language_model = self._engine.language_model(rendered.job.model_id)
+        _require_room(rendered.job, rendered.outcome, language_model)
+        self._report(JobAccepted(job_id=rendered.job.id, prompt=rendered.outcome))
+        self._admit(rendered.job, JobProgress(prompt=rendered.outcome), language_model)
+
+    def _admit(self, job: Job, progress: JobProgress, language_model: LanguageModel) -> None:
+        room = language_model.context_window - len(progress.prompt)
+        max_tokens = job.max_tokens or min(room, job.default_max_tokens)
+        self._tell(self._engine.admit(job, progress, max_tokens=max_tokens))
+
+    def _tell(self, steps: list[JobStep]) -> None:
+        if steps:
+            self._report(EngineStepped(steps=tuple(steps), memory_use=self._engine.memory_use()))
+
+
+def _require_known_tokens(job: Job, language_model: LanguageModel) -> None:
+    highest = max(job.sampling.logit_bias, default=0)
+    if highest >= language_model.vocabulary_size:
+        raise InvalidRequestError(
+            f"logit_bias names the token {highest}, but the highest token of {job.model_id!r} is "
+            f"{language_model.vocabulary_size - 1}.",
+            parameter="logit_bias",
+        )
+
+
+def _require_room(job: Job, prompt: tuple[int, ...], language_model: LanguageModel) -> None:
+    if len(prompt) + (job.max_tokens or 1) > language_model.context_window:
+        raise ContextWindowExceededError(
+            prompt_tokens=len(prompt), max_tokens=job.max_tokens, context_window=language_model.context_window
+        )

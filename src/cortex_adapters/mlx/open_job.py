@@ -1,0 +1,71 @@
+"""A job as its host sees it: its stream, and all that another engine needs to go on."""
+
+import asyncio
+import time
+
+from cortex_adapters.mlx.job_stream import JobStream
+from cortex_adapters.mlx.jobs import Job, JobProgress, JobStep
+from cortex_domain.errors import CortexError
+from cortex_domain.events import PrefillProgress
+
+
+class OpenJob:
+    """One job from its submission to its end, over however many engines.
+
+    Attributes:
+        job: The job.
+        stream: Where its reader waits.
+        accepted: Length of its prompt in tokens, once an engine has accepted it; or why none did.
+        is_fruitless: Whether the engine that has it has drawn no token for it yet.
+        suspicion: How much speaks for engines having died of it; none once a token was drawn for it.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.stream = JobStream()
+        self.accepted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.is_fruitless = False
+        self.suspicion = 0
+        self._prompt: tuple[int, ...] | None = None
+        self._answer: list[int] = []
+        self._processed_tokens = 0
+        self._first_token_s: float | None = None
+
+    @property
+    def progress(self) -> JobProgress | None:
+        """How far the job is; None before it was accepted."""
+        if self._prompt is None:
+            return None
+        return JobProgress(prompt=self._prompt, answer=tuple(self._answer), first_token_s=self._first_token_s)
+
+    def accept(self, prompt: tuple[int, ...]) -> None:
+        """Takes the news that an engine accepted the job."""
+        self._prompt = prompt
+        if not self.accepted.done():
+            self.accepted.set_result(len(prompt))
+
+    def take(self, step: JobStep) -> None:
+        """Takes what a step did for the job."""
+        if step.tokens:
+            self.is_fruitless = False
+            self.suspicion = 0
+            self._first_token_s = self._first_token_s or time.monotonic()
+            self._answer += step.tokens
+        for output in step.outputs:
+            if isinstance(output, CortexError):
+                self.fail(output)
+            elif not isinstance(output, PrefillProgress) or self._is_news(output):
+                self.stream.put(output)
+
+    def fail(self, error: CortexError) -> None:
+        """Ends the job with an error: a refusal before it was accepted, the last of its stream afterwards."""
+        if self.accepted.done():
+            self.stream.put(error)
+        else:
+            self.accepted.set_exception(error)
+
+    def _is_news(self, progress: PrefillProgress) -> bool:
+        """Tells whether this is more than readers know: a new engine reads the prompt from its beginning."""
+        is_news = not self._answer and progress.processed_tokens >= self._processed_tokens
+        self._processed_tokens = max(self._processed_tokens, progress.processed_tokens)
+        return is_news

@@ -1,0 +1,68 @@
+"""The worker process: an engine that takes commands on standard input and reports on standard output.
+
+usage: python -m cortex_adapters.mlx.worker
+
+It ends when it is told to, or when its input ends, because then nobody is left to work for.
+"""
+
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+from typing import BinaryIO
+
+from cortex_adapters.mlx.engine import Engine
+from cortex_adapters.mlx.engine_loop import CommandQueue, EngineLoop
+from cortex_adapters.mlx.engine_messages import Report, StopEngine
+from cortex_adapters.mlx.frames import HEADER, decode_body, encode_frame
+
+
+def main() -> None:
+    """Runs until told to stop."""
+    # Ctrl-C reaches every process of a terminal; the parent decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    reports = _claim_stdout()
+    commands: CommandQueue = queue.SimpleQueue()
+    threading.Thread(target=_read_commands, args=(sys.stdin.fileno(), commands), daemon=True).start()
+
+    def report(message: Report) -> None:
+        reports.write(encode_frame(message))
+        reports.flush()
+
+    EngineLoop(Engine(), commands, report).run()
+
+
+def _claim_stdout() -> BinaryIO:
+    """Takes standard output for frames; whatever else is printed goes to standard error."""
+    reports = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return reports
+
+
+def _read_commands(source: int, commands: CommandQueue) -> None:
+    # Straight from the descriptor: at exit, a buffered reader would wait for this thread's lock.
+    try:
+        while (header := _read_exactly(source, HEADER.size)) and (
+            body := _read_exactly(source, HEADER.unpack(header)[0])
+        ):
+            commands.put(decode_body(body))
+    finally:
+        commands.put(StopEngine())
+
+
+def _read_exactly(source: int, size: int) -> bytes:
+    """Reads `size` bytes, or none when the other side has closed before them."""
+    received = bytearray()
+    while len(received) < size:
+        piece = os.read(source, size - len(received))
+        if not piece:
+            return b""
+        received += piece
+    return bytes(received)
+
+
+if __name__ == "__main__":
+    main()

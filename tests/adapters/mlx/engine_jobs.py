@@ -1,0 +1,54 @@
+"""Jobs for an engine host, and what their readers get."""
+
+from typing import Any
+
+from cortex_adapters.mlx.engine_host import EngineHost
+from cortex_adapters.mlx.jobs import Job
+from cortex_adapters.mlx.open_job import OpenJob
+from cortex_domain.event_stream import collect
+from cortex_domain.events import GenerationStarted
+from cortex_domain.generation import GenerationResult, SamplingParameters
+from cortex_domain.language_models import ModelId
+from cortex_domain.messages import user_message
+from tests.adapters.mlx.tiny_model import TINY_MODEL
+
+GREEDY = SamplingParameters(temperature=0)
+
+
+def submit(
+    host: EngineHost,
+    text: str = "hello",
+    *,
+    max_tokens: int | None = 24,
+    sampling: SamplingParameters = GREEDY,
+    model_id: ModelId = TINY_MODEL,
+) -> OpenJob:
+    job = Job(
+        id=host.new_job_id(),
+        model_id=model_id,
+        messages=(user_message(text),),
+        sampling=sampling,
+        max_tokens=max_tokens,
+        default_max_tokens=24,
+        stop=(),
+        accepted_s=0.0,
+    )
+    return host.submit(job)
+
+
+async def begin(open_job: OpenJob) -> OpenJob:
+    """Waits until the job is accepted, and gives its stream the first event."""
+    prompt_tokens = await open_job.accepted
+    model = open_job.job.model_id
+    started = GenerationStarted(generation_id="gen_1", model=model, created_s=0, prompt_tokens=prompt_tokens)
+    open_job.stream.begin(started)
+    return open_job
+
+
+async def finish(open_job: OpenJob) -> GenerationResult:
+    """Reads a job that was only submitted, to its end."""
+    return await collect((await begin(open_job)).stream)
+
+
+async def run(host: EngineHost, text: str = "hello", **options: Any) -> GenerationResult:
+    return await finish(submit(host, text, **options))
