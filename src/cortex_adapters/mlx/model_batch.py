@@ -3,23 +3,23 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
-
-from mlx_lm.generate import BatchGenerator
+from typing import Any
 
 from cortex_adapters.mlx.active_job import ActiveJob
 from cortex_adapters.mlx.answer_text import AnswerText
+from cortex_adapters.mlx.batch_generation import LeanBatchGenerator
+from cortex_adapters.mlx.batch_sampling import RowSampler
 from cortex_adapters.mlx.jobs import Job, JobId, JobProgress, JobStep
+from cortex_adapters.mlx.logits_processors import make_logits_processors
 from cortex_adapters.mlx.model_loading import LanguageModel
-from cortex_adapters.mlx.sampling import make_logits_processors, make_sampler
+from cortex_adapters.mlx.prefill_pacing import PrefillPacing
 from cortex_domain.errors import CortexError, GeneratorFailedError
 from cortex_domain.events import GenerationEvent
 
 logger = logging.getLogger(__name__)
 
-DECODE_BATCH_ROWS = 32
-PREFILL_BATCH_ROWS = 8
-# Small enough that a cancellation or a waiting stream is never far from the next step.
-PREFILL_STEP_TOKENS = 512
+MAX_ROWS = 64
+"""Sequences that one model decodes together; more wait."""
 
 
 class ModelBatch:
@@ -27,6 +27,7 @@ class ModelBatch:
 
     def __init__(self, language_model: LanguageModel) -> None:
         self.language_model = language_model
+        self._pacing = PrefillPacing()
         self._generator = self._make_generator()
         self._jobs: dict[int, ActiveJob] = {}
 
@@ -60,13 +61,13 @@ class ModelBatch:
         return steps
 
     def _insert(self, job: Job, progress: JobProgress, max_tokens: int) -> None:
-        vocabulary_size, told = self.language_model.vocabulary_size, len(progress.answer)
+        told = len(progress.answer)
         active = ActiveJob(job, progress, AnswerText(self.language_model.tokenizer.detokenizer, job.stop))
-        [uid] = self._generator.insert(
-            [list(progress.prompt + progress.answer)],
-            max_tokens=[max_tokens - told],
-            samplers=[make_sampler(job.sampling, vocabulary_size=vocabulary_size, position=told)],
-            logits_processors=[make_logits_processors(job.sampling, prompt_tokens=len(progress.prompt))],
+        uid = self._generator.insert_row(
+            list(progress.prompt + progress.answer),
+            max_tokens=max_tokens - told,
+            sampler=RowSampler(job.sampling, position=told),
+            logits_processors=make_logits_processors(job.sampling, prompt_tokens=len(progress.prompt)),
         )
         self._jobs[uid] = active
 
@@ -87,7 +88,7 @@ class ModelBatch:
 
     def _step(self, steps: list[JobStep]) -> None:
         step_began_s = time.monotonic()
-        prompt_responses, token_responses = self._generator.next()
+        prompt_responses, token_responses = self._advance()
         for prompted in prompt_responses:
             done_tokens, _ = prompted.progress
             events = self._jobs[prompted.uid].take_progress(done_tokens, step_began_s=step_began_s)
@@ -95,6 +96,21 @@ class ModelBatch:
         for generated in token_responses:
             events = self._jobs[generated.uid].take_token(generated.token, generated.finish_reason)
             steps.append(self._collect(generated.uid, (generated.token,), events))
+
+    def _advance(self) -> tuple[list[Any], list[Any]]:
+        """Lets the generator do one step of a size that the pacing allows, and the pacing learn from it."""
+        decoding_rows = self._generator.decoding_rows
+        piece = self._pacing.plan(decoding_rows=decoding_rows, prompt_rows=self._generator.prompt_rows)
+        self._generator.read_at_most(rows=piece.rows, tokens=piece.tokens)
+        with self._generator.stats() as stats:
+            prompt_responses, token_responses = self._generator.next()
+        self._pacing.observe(
+            decoding_rows=decoding_rows,
+            decode_s=stats.decode_time,
+            prompt_tokens=stats.prompt_tokens,
+            prompt_s=stats.prompt_time,
+        )
+        return prompt_responses, token_responses
 
     def _collect(self, uid: int, tokens: tuple[int, ...], events: Iterator[GenerationEvent]) -> JobStep:
         """Runs one job's own code on what the generator reported; what it raises ends that job alone."""
@@ -113,14 +129,8 @@ class ModelBatch:
         self._generator.remove([uid])
         del self._jobs[uid]
 
-    def _make_generator(self) -> BatchGenerator:
-        return BatchGenerator(
-            self.language_model.network,
-            stop_tokens=[[token] for token in self.language_model.tokenizer.eos_token_ids],
-            completion_batch_size=DECODE_BATCH_ROWS,
-            prefill_batch_size=PREFILL_BATCH_ROWS,
-            prefill_step_size=PREFILL_STEP_TOKENS,
-        )
+    def _make_generator(self) -> LeanBatchGenerator:
+        return LeanBatchGenerator(self.language_model, rows=MAX_ROWS)
 
 
 def _failed(job_id: JobId, message: str) -> JobStep:

@@ -1,14 +1,16 @@
 """Text generator on MLX: an async face on the engine."""
 
+import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 
 from cortex_adapters.mlx.engine_host import EngineHost
 from cortex_adapters.mlx.jobs import Job
 from cortex_domain.errors import UnsupportedCapabilityError
 from cortex_domain.events import GenerationEvent, GenerationStarted
-from cortex_domain.generation import GenerationRequest
+from cortex_domain.generation import MAX_SEED, GenerationRequest, SamplingParameters
 from cortex_domain.language_models import Capability
 from cortex_domain.ports import Clock, TextGenerator
 
@@ -67,7 +69,7 @@ class MlxTextGenerator(TextGenerator):
             id=self._host.new_job_id(),
             model_id=request.model,
             messages=request.messages,
-            sampling=request.sampling,
+            sampling=_seeded(request.sampling),
             max_tokens=request.max_tokens,
             default_max_tokens=self._default_max_tokens,
             stop=request.stop,
@@ -81,3 +83,10 @@ class MlxTextGenerator(TextGenerator):
             created_s=int(self._clock.now_s()),
             prompt_tokens=prompt_tokens,
         )
+
+
+def _seeded(sampling: SamplingParameters) -> SamplingParameters:
+    """Draws a seed where the request has none, so that another engine can go on with the same draws."""
+    if sampling.seed is not None or sampling.temperature == 0:
+        return sampling
+    return replace(sampling, seed=secrets.randbelow(MAX_SEED + 1))

@@ -1,0 +1,75 @@
+"""Decides how much of the waiting prompts the next step reads.
+
+A step decodes one token a row and then reads a piece of the prompts; the piece keeps every live stream waiting. So a
+piece is small while streams live and large when none does, in time rather than in tokens: what a device reads in a
+given time differs by a factor of a thousand between devices, and is measured as it goes.
+"""
+
+from dataclasses import dataclass
+
+MAX_PROMPT_ROWS = 64
+MIN_PROMPT_ROWS = 4
+"""Prompts that are always read side by side, so that a short one need not wait for a long one."""
+MIN_ROW_TOKENS = 8
+MAX_PIECE_TOKENS = 8192
+IDLE_PIECE_S = 0.5
+"""Time of a piece when nobody waits for a token; also about how long a cancellation may take."""
+LIVE_PIECE_PER_DECODE = 1.0
+"""Time of a piece while streams live, as a multiple of the time that decoding takes."""
+
+_FIRST_GUESS_TOKENS_PER_S = 1000.0
+_SMOOTHING = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrefillPiece:
+    """How much to read.
+
+    Attributes:
+        rows: Prompts that may be read together, at least 1.
+        tokens: Tokens of each of them, at least 1.
+    """
+
+    rows: int
+    tokens: int
+
+
+class PrefillPacing:
+    """Learns how fast the device is and plans the next piece."""
+
+    def __init__(self) -> None:
+        self._tokens_per_s = 0.0
+        self._decode_s = 0.0
+
+    def plan(self, *, decoding_rows: int, prompt_rows: int) -> PrefillPiece:
+        """Plans the next piece.
+
+        Args:
+            decoding_rows: Streams that wait while it is read.
+            prompt_rows: Prompts that are being read or could be.
+        """
+        seconds = LIVE_PIECE_PER_DECODE * self._decode_s if decoding_rows else IDLE_PIECE_S
+        budget = min(int((self._tokens_per_s or _FIRST_GUESS_TOKENS_PER_S) * seconds), MAX_PIECE_TOKENS)
+        rows = max(1, min(prompt_rows, MAX_PROMPT_ROWS, max(budget // MIN_ROW_TOKENS, MIN_PROMPT_ROWS)))
+        return PrefillPiece(rows=rows, tokens=max(budget // rows, MIN_ROW_TOKENS))
+
+    def observe(self, *, decoding_rows: int, decode_s: float, prompt_tokens: int, prompt_s: float) -> None:
+        """Takes the measurements of a step.
+
+        Args:
+            decoding_rows: Rows that decoded a token.
+            decode_s: Seconds spent on that.
+            prompt_tokens: Tokens of prompts that were read.
+            prompt_s: Seconds spent on that. It includes the wait for the decoding that the step started, because the
+                device does one after the other.
+        """
+        if not prompt_tokens:
+            self._decode_s = _smoothed(self._decode_s, decode_s)
+            return
+        reading_s = prompt_s - (self._decode_s if decoding_rows else 0.0)
+        if reading_s > 0:
+            self._tokens_per_s = _smoothed(self._tokens_per_s, prompt_tokens / reading_s)
+
+
+def _smoothed(known: float, observed: float) -> float:
+    return known + _SMOOTHING * (observed - known) if known else observed

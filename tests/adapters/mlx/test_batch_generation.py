@@ -1,0 +1,71 @@
+"""What the lean generator leaves out, nobody misses: its answers are mlx-lm's own."""
+
+import random
+
+from mlx_lm.generate import BatchGenerator
+
+from cortex_adapters.mlx.batch_generation import LeanBatchGenerator
+from cortex_adapters.mlx.batch_sampling import RowSampler
+from cortex_adapters.mlx.logits_processors import make_logits_processors
+from cortex_adapters.mlx.model_loading import LanguageModel, load_language_model
+from cortex_domain.generation import SamplingParameters
+from cortex_domain.language_models import ModelFiles
+
+MAX_TOKENS = 24
+GREEDY = SamplingParameters(temperature=0)
+
+
+def _prompts() -> list[list[int]]:
+    numbers = random.Random(7)
+    return [[numbers.randrange(256) for _ in range(length)] for length in (3, 40, 1, 17, 90, 8)]
+
+
+def _read_all(generator: BatchGenerator, uids: list[int]) -> list[list[int]]:
+    tokens: dict[int, list[int]] = {uid: [] for uid in uids}
+    unfinished = len(uids)
+    while unfinished:
+        _, responses = generator.next()  # type: ignore[no-untyped-call]
+        for response in responses:
+            tokens[response.uid].append(response.token)
+            unfinished -= response.finish_reason is not None
+    generator.close()  # type: ignore[no-untyped-call]
+    return [tokens[uid] for uid in uids]
+
+
+def _mlx_lm_answers(model: LanguageModel, prompts: list[list[int]], sampling: SamplingParameters) -> list[list[int]]:
+    generator = BatchGenerator(model.network, stop_tokens=[[token] for token in model.tokenizer.eos_token_ids])
+    processors = [make_logits_processors(sampling, prompt_tokens=len(prompt)) for prompt in prompts]
+    uids = generator.insert(prompts, max_tokens=[MAX_TOKENS] * len(prompts), logits_processors=processors)
+    return _read_all(generator, uids)
+
+
+def _lean_answers(
+    model: LanguageModel, prompts: list[list[int]], sampling: SamplingParameters, *, rows: int, tokens: int
+) -> list[list[int]]:
+    generator = LeanBatchGenerator(model, rows=64)
+    generator.read_at_most(rows=rows, tokens=tokens)
+    uids = [
+        generator.insert_row(
+            prompt,
+            max_tokens=MAX_TOKENS,
+            sampler=RowSampler(sampling),
+            logits_processors=make_logits_processors(sampling, prompt_tokens=len(prompt)),
+        )
+        for prompt in prompts
+    ]
+    return _read_all(generator, uids)
+
+
+def test_greedy_answers_are_those_of_mlx_lm_however_prompts_are_cut(tiny_files: ModelFiles) -> None:
+    model = load_language_model(tiny_files)
+    expected = _mlx_lm_answers(model, _prompts(), GREEDY)
+    for rows, tokens in ((64, 512), (2, 16), (4, 8)):
+        assert _lean_answers(model, _prompts(), GREEDY, rows=rows, tokens=tokens) == expected
+
+
+def test_penalties_and_biases_have_their_effect(tiny_files: ModelFiles) -> None:
+    model = load_language_model(tiny_files)
+    sampling = SamplingParameters(temperature=0, repetition_penalty=1.5, frequency_penalty=1, logit_bias={5: 2})
+    expected = _mlx_lm_answers(model, _prompts(), sampling)
+    assert _lean_answers(model, _prompts(), sampling, rows=64, tokens=512) == expected
+    assert expected != _mlx_lm_answers(model, _prompts(), GREEDY)

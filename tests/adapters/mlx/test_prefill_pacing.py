@@ -1,0 +1,63 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cortex_adapters.mlx.prefill_pacing import (
+    IDLE_PIECE_S,
+    MAX_PIECE_TOKENS,
+    MAX_PROMPT_ROWS,
+    MIN_PROMPT_ROWS,
+    MIN_ROW_TOKENS,
+    PrefillPacing,
+)
+
+
+def _learned(*, tokens_per_s: float, decode_s: float) -> PrefillPacing:
+    pacing = PrefillPacing()
+    pacing.observe(decoding_rows=4, decode_s=decode_s, prompt_tokens=0, prompt_s=0)
+    for _ in range(12):
+        pacing.observe(decoding_rows=0, decode_s=0, prompt_tokens=1000, prompt_s=1000 / tokens_per_s)
+    return pacing
+
+
+def test_a_piece_is_large_when_nobody_waits_and_lasts_about_as_long_as_decoding_when_somebody_does() -> None:
+    pacing = _learned(tokens_per_s=2000, decode_s=0.05)
+    idle, live = (pacing.plan(decoding_rows=rows, prompt_rows=1) for rows in (0, 4))
+    assert idle.tokens == 2000 * IDLE_PIECE_S
+    assert live.tokens == 100
+
+
+def test_what_the_step_decoded_is_not_counted_as_reading() -> None:
+    pacing = _learned(tokens_per_s=2000, decode_s=0.05)
+    for _ in range(12):
+        pacing.observe(decoding_rows=4, decode_s=0, prompt_tokens=100, prompt_s=0.1)
+    assert pacing.plan(decoding_rows=4, prompt_rows=1).tokens == 100
+
+
+def test_a_faster_device_reads_more() -> None:
+    slow, fast = (
+        _learned(tokens_per_s=rate, decode_s=0.01).plan(decoding_rows=0, prompt_rows=1) for rate in (250, 9000)
+    )
+    assert slow.tokens < fast.tokens <= MAX_PIECE_TOKENS
+
+
+def test_a_short_prompt_is_read_beside_a_long_one_on_the_slowest_device() -> None:
+    piece = _learned(tokens_per_s=50, decode_s=0.01).plan(decoding_rows=4, prompt_rows=2)
+    assert piece.rows == 2
+    assert piece.tokens == MIN_ROW_TOKENS
+
+
+@given(
+    tokens_per_s=st.floats(1, 1e7),
+    decode_s=st.floats(0, 10),
+    decoding_rows=st.integers(0, 64),
+    prompt_rows=st.integers(0, 1000),
+)
+def test_a_piece_always_advances_and_is_bounded(
+    tokens_per_s: float, decode_s: float, decoding_rows: int, prompt_rows: int
+) -> None:
+    piece = _learned(tokens_per_s=tokens_per_s, decode_s=decode_s).plan(
+        decoding_rows=decoding_rows, prompt_rows=prompt_rows
+    )
+    assert 1 <= piece.rows <= MAX_PROMPT_ROWS
+    assert piece.tokens >= MIN_ROW_TOKENS
+    assert piece.rows * piece.tokens <= max(MAX_PIECE_TOKENS, MIN_PROMPT_ROWS * MIN_ROW_TOKENS)
