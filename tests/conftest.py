@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from cortex_domain.language_models import ModelFiles
-from cortex_entrypoints import Cortex, Settings
+from cortex_entrypoints import Cortex, EnginePlacement, Settings
 from cortex_entrypoints.container import CortexContainer, build_container
 
 # No test may look for a hub; those of the hub's client bring their own, on this machine.
@@ -22,15 +23,29 @@ def starter_settings() -> Settings:
     return Settings(default_model="starter", model_cache_dir=_MODEL_CACHE_DIR)
 
 
-@pytest.fixture(scope="session")
-async def starter_container(starter_settings: Settings) -> AsyncIterator[CortexContainer]:
-    container = build_container(starter_settings)
+@asynccontextmanager
+async def _started(settings: Settings, placement: EnginePlacement) -> AsyncIterator[CortexContainer]:
+    container = build_container(settings, placement=placement)
     cortex: Cortex = container.cortex()
     await cortex.start()
     status = await cortex.default_model_preparation.prepare_default()
     assert status.reason is None
     yield container
     await cortex.stop()
+
+
+@pytest.fixture(scope="session")
+async def starter_container(starter_settings: Settings) -> AsyncIterator[CortexContainer]:
+    async with _started(starter_settings, EnginePlacement.THREAD) as container:
+        yield container
+
+
+@pytest.fixture(scope="module", params=EnginePlacement)
+async def placed_starter_container(
+    request: pytest.FixtureRequest, starter_settings: Settings
+) -> AsyncIterator[CortexContainer]:
+    async with _started(starter_settings, request.param) as container:
+        yield container
 
 
 @pytest.fixture(scope="session")

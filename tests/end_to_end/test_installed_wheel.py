@@ -100,7 +100,7 @@ def installation(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Insta
     return Installation(python=python, directory=tmp_path_factory.mktemp("empty"), environment=environment)
 
 
-def test_the_wheel_holds_the_four_packages_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_holds_the_four_packages_the_contracts_page_and_nothing_else(wheel: Path) -> None:
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     expected = {
         str(file.relative_to(source))
@@ -108,7 +108,7 @@ def test_the_wheel_holds_the_four_packages_and_nothing_else(wheel: Path) -> None
         for file in (source / package).rglob("*")
         if file.is_file() and "__pycache__" not in file.parts
     }
-    assert packed == expected
+    assert packed == expected | {"cortex_contracts/README.md"}
     assert {f"{package}/py.typed" for package in SOURCES} <= packed
 
 

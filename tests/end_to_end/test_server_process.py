@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import requests
 
@@ -15,8 +16,12 @@ from tests.end_to_end.live_process import LiveProcess, live_process
 LONG_TEXT = " ".join(f"word{number}" for number in range(1500))
 
 
-def _stream(server: LiveProcess, text: str) -> Iterator[dict[str, object]]:
-    body = {"messages": [{"role": "user", "content": text}]}
+def _text(events: Iterator[dict[str, object]]) -> str:
+    return "".join(str(event["text"]) for event in events if event["type"] == "text_delta")
+
+
+def _stream(server: LiveProcess, text: str, **parameters: float) -> Iterator[dict[str, object]]:
+    body = {"messages": [{"role": "user", "content": text}], **parameters}
     with requests.post(f"{server.url}/api/chat/completions/stream", json=body, stream=True, timeout=60) as response:
         response.raise_for_status()
         for line in response.iter_lines():
@@ -62,6 +67,22 @@ def test_a_bad_setting_is_one_line_and_exit_code_2() -> None:
     [line] = str(failure.value).strip().splitlines()[:1]
     assert "PORT" in line
     assert "many" in line
+
+
+@pytest.mark.real_model
+def test_a_stream_goes_on_when_the_engines_process_is_killed(starter_server: LiveProcess) -> None:
+    question = "Tell me about the sea."
+    undisturbed = _text(_stream(starter_server, question, temperature=0, max_tokens=40))
+    events = _stream(starter_server, question, temperature=0, max_tokens=40)
+    seen = [next(event for event in events if event["type"] == "text_delta")]
+    children = psutil.Process(starter_server.process.pid).children()
+    [worker] = [child for child in children if "cortex_adapters.mlx.worker" in child.cmdline()]
+    worker.kill()
+    seen += events
+    assert seen[-1]["type"] == "done"
+    assert _text(iter(seen)) == undisturbed
+    health = requests.get(f"{starter_server.url}/api/health", timeout=60).json()
+    assert health["status"] == "ok"
 
 
 @pytest.mark.real_model

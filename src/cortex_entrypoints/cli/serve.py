@@ -12,7 +12,7 @@ from cortex_domain import Device
 from cortex_entrypoints import http
 from cortex_entrypoints.cli.openblas_advice import INSTALL_OPENBLAS, lacks_openblas
 from cortex_entrypoints.cli.outcome import FAILED, tell_failure
-from cortex_entrypoints.container import open_cortex
+from cortex_entrypoints.container import EnginePlacement, open_cortex
 from cortex_entrypoints.cortex import Cortex
 from cortex_entrypoints.default_model import DefaultModelState
 from cortex_entrypoints.http.listener import ListenError
@@ -30,7 +30,7 @@ async def serve(settings: Settings) -> None:
         typer.Exit: With 1; the address cannot be listened on.
     """
     _set_up_logging(settings)
-    async with open_cortex(settings) as cortex:
+    async with open_cortex(settings, placement=EnginePlacement.PROCESS) as cortex:
         await cortex.default_model_preparation.prepare_bundled()
         async with _preparing_default_model(cortex):
             await _listen(cortex, settings)

@@ -5,6 +5,7 @@ start at once and run where MLX is not installed.
 """
 
 from cortex_entrypoints.container.composition import build_container, open_cortex
+from cortex_entrypoints.container.engine_placement import EnginePlacement
 from cortex_entrypoints.container.use_cases import CortexContainer
 
-__all__ = ["CortexContainer", "build_container", "open_cortex"]
+__all__ = ["CortexContainer", "EnginePlacement", "build_container", "open_cortex"]

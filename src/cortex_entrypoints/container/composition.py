@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from dependency_injector import containers
 
+from cortex_entrypoints.container.engine_placement import EnginePlacement
 from cortex_entrypoints.container.use_cases import CortexContainer
 from cortex_entrypoints.cortex import Cortex
 from cortex_entrypoints.settings import Settings, load_settings
@@ -12,12 +13,14 @@ from cortex_entrypoints.settings import Settings, load_settings
 _FAKE_NAMESPACE = "fake/"
 
 
-def build_container(settings: Settings) -> CortexContainer:
+def build_container(settings: Settings, *, placement: EnginePlacement = EnginePlacement.THREAD) -> CortexContainer:
     """Wires Cortex without starting anything; a `default_model` below `fake/` chooses the fake adapters."""
-    return CortexContainer(adapters=_choose_adapters(settings))
+    return CortexContainer(adapters=_choose_adapters(settings, placement))
 
 
-def open_cortex(settings: Settings | None = None) -> AbstractAsyncContextManager[Cortex]:
+def open_cortex(
+    settings: Settings | None = None, *, placement: EnginePlacement = EnginePlacement.THREAD
+) -> AbstractAsyncContextManager[Cortex]:
     """Starts Cortex inside this program and stops it at the end of the block.
 
         async with open_cortex() as cortex:
@@ -28,24 +31,26 @@ def open_cortex(settings: Settings | None = None) -> AbstractAsyncContextManager
 
     Args:
         settings: What to run; None reads the environment and `.env`.
+        placement: Where the engine runs.
 
     Raises:
         SettingsError: On entering; the environment or `.env` holds a value that is not allowed.
+        GeneratorFailedError: On entering; the engine cannot be started.
     """
-    return _opened(settings)
+    return _opened(settings, placement)
 
 
 @asynccontextmanager
-async def _opened(settings: Settings | None) -> AsyncIterator[Cortex]:
-    cortex: Cortex = build_container(settings or load_settings()).cortex()
-    await cortex.start()
+async def _opened(settings: Settings | None, placement: EnginePlacement) -> AsyncIterator[Cortex]:
+    cortex: Cortex = build_container(settings or load_settings(), placement=placement).cortex()
     try:
+        await cortex.start()
         yield cortex
     finally:
         await cortex.stop()
 
 
-def _choose_adapters(settings: Settings) -> containers.DeclarativeContainer:
+def _choose_adapters(settings: Settings, placement: EnginePlacement) -> containers.DeclarativeContainer:
     # Imported here, because only the chosen ones may be installed.
     if (settings.default_model or "").startswith(_FAKE_NAMESPACE):
         from cortex_entrypoints.container.fake_adapters import FakeAdapters  # noqa: PLC0415
@@ -53,4 +58,4 @@ def _choose_adapters(settings: Settings) -> containers.DeclarativeContainer:
         return FakeAdapters(settings=settings)
     from cortex_entrypoints.container.mlx_adapters import MlxAdapters  # noqa: PLC0415
 
-    return MlxAdapters(settings=settings)
+    return MlxAdapters(settings=settings, placement=placement)

@@ -1,7 +1,5 @@
 """Adapters for real models: MLX computes; the Hugging Face hub and the installed starter model supply."""
 
-from collections.abc import Callable
-
 from dependency_injector import containers, providers
 
 from cortex_adapters.combined.model_store import CombinedModelStore
@@ -11,12 +9,14 @@ from cortex_adapters.mlx.engine import Engine
 from cortex_adapters.mlx.engine_host import EngineHost
 from cortex_adapters.mlx.engine_monitor import MlxEngineMonitor
 from cortex_adapters.mlx.model_loader import MlxModelLoader
-from cortex_adapters.mlx.prompt_rendering import PromptRenderer
+from cortex_adapters.mlx.process_link import ProcessLink
 from cortex_adapters.mlx.starter_model import STARTER_MODEL, StarterModelStore
 from cortex_adapters.mlx.text_generator import MlxTextGenerator
+from cortex_adapters.mlx.thread_link import ThreadLink
 from cortex_adapters.system.clock import SystemClock
 from cortex_domain.engine_status import Device
 from cortex_domain.language_models import ModelId
+from cortex_entrypoints.container.engine_placement import EnginePlacement
 from cortex_entrypoints.settings import Settings
 
 _GPU_DEFAULT_MODEL = ModelId("mlx-community/Llama-3.2-3B-Instruct-4bit")
@@ -28,10 +28,6 @@ def _default_model(settings: Settings) -> ModelId:
     return STARTER_MODEL if current_device() is Device.CPU else _GPU_DEFAULT_MODEL
 
 
-def _engine_maker(clock: SystemClock) -> Callable[[], Engine]:
-    return lambda: Engine(clock=clock)
-
-
 class MlxAdapters(containers.DeclarativeContainer):
     """What the server runs on."""
 
@@ -39,7 +35,13 @@ class MlxAdapters(containers.DeclarativeContainer):
     clock = providers.Singleton(SystemClock)
     default_model = providers.Callable(_default_model, settings)
     bundled_models = providers.Object((STARTER_MODEL,))
-    engine = providers.Singleton(EngineHost, providers.Callable(_engine_maker, clock))
+    placement = providers.Dependency(instance_of=EnginePlacement)
+    engine_link = providers.Selector(
+        placement,
+        thread=providers.Singleton(ThreadLink, providers.Object(Engine)),
+        process=providers.Singleton(ProcessLink),
+    )
+    engine = providers.Singleton(EngineHost, engine_link)
     starter_store = providers.Singleton(
         StarterModelStore,
         cache_dir=settings.provided.model_cache_dir,
@@ -53,7 +55,6 @@ class MlxAdapters(containers.DeclarativeContainer):
     text_generator = providers.Singleton(
         MlxTextGenerator,
         host=engine,
-        renderer=providers.Singleton(PromptRenderer),
         clock=clock,
         default_max_tokens=settings.provided.default_max_tokens,
     )

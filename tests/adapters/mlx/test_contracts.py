@@ -1,10 +1,11 @@
-"""The MLX adapters keep the contracts of their ports, on the real starter model."""
+"""The MLX adapters keep the contracts of their ports, on the real starter model, on a thread and in a process."""
 
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mlx_lm.tokenizer_utils import load as load_tokenizer
 
 from cortex_contracts.engine_monitor import EngineMonitorContract
 from cortex_contracts.model_loader import ModelLoaderContract, ModelLoaderHarness
@@ -17,11 +18,13 @@ pytestmark = pytest.mark.real_model
 
 
 @pytest.fixture
-async def harness(starter_container: CortexContainer, starter_files: ModelFiles, tmp_path: Path) -> ModelLoaderHarness:
-    adapters = starter_container.adapters
+async def harness(
+    placed_starter_container: CortexContainer, starter_files: ModelFiles, tmp_path: Path
+) -> ModelLoaderHarness:
+    adapters = placed_starter_container.adapters
     loader: ModelLoader = adapters.model_loader()
     await loader.load(starter_files)
-    tokenizer = adapters.engine().language_models[starter_files.model_id].tokenizer
+    tokenizer = load_tokenizer(Path(starter_files.directory))
     shutil.copy(Path(starter_files.directory) / "config.json", tmp_path)
     return ModelLoaderHarness(
         generator=adapters.text_generator(),
