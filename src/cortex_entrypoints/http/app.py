@@ -14,11 +14,12 @@ from cortex_entrypoints.http.error_responses import install_error_responses
 from cortex_entrypoints.http.health_routes import health_routes
 from cortex_entrypoints.http.host_check import HostCheck
 from cortex_entrypoints.http.in_flight import InFlight
+from cortex_entrypoints.http.model_names import ModelNameConverter
 from cortex_entrypoints.http.model_routes import model_routes
 from cortex_entrypoints.http.openapi import API_INFO, ApiDescription
 from cortex_entrypoints.http.origin_check import OriginCheck
 from cortex_entrypoints.http.request_bodies import ChatDefaults
-from cortex_entrypoints.http.request_reading import MAX_BODY_BYTES, finish_upload
+from cortex_entrypoints.http.request_reading import BODY_PATIENCE_S, MAX_BODY_BYTES, finish_upload
 from cortex_entrypoints.settings import Settings
 
 
@@ -32,7 +33,9 @@ def create_app(cortex: Cortex, settings: Settings, *, in_flight: InFlight | None
     """
     app = Quart(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["BODY_TIMEOUT"] = BODY_PATIENCE_S
     app.url_map.merge_slashes = False
+    app.url_map.converters["model"] = ModelNameConverter
     install_connections(app)
     install_error_responses(app, log_refusals=settings.debug)
     _install_checks(app, settings)

@@ -29,7 +29,7 @@ _EXTENSIONS_HEADER: Final = b"sec-websocket-extensions"
 
 _ABNORMAL_CLOSURE: Final = 1006
 
-_LINGER_S: Final = 10.0
+LINGER_S: Final = 10.0
 """How long a client may take to read the last of what was sent to it."""
 
 _STOPPING_LINGER_S: Final = 1.0
@@ -49,7 +49,7 @@ class BoundedTcpServer(TCPServer):
     """One TCP connection, which closes whether its client reads or not."""
 
     async def _close(self) -> None:
-        linger_s = _STOPPING_LINGER_S if self.context.terminated.is_set() else _LINGER_S
+        linger_s = _STOPPING_LINGER_S if self.context.terminated.is_set() else LINGER_S
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(linger_s):

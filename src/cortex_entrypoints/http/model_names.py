@@ -1,9 +1,25 @@
-"""Model ids as they may stand in a path."""
+"""Model ids as they may stand in a path or a body."""
 
 from collections.abc import Iterator
+from typing import Final
+
+from werkzeug.routing import BaseConverter
 
 from cortex_domain.errors import InvalidRequestError, ModelNotFoundError
 from cortex_domain.use_cases import DescribeModel
+
+_SEGMENT: Final = "[A-Za-z0-9_]([A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?"
+
+MODEL_NAME_PATTERN: Final = rf"^(?!.*(--|\.\.)){_SEGMENT}(/{_SEGMENT})?$"
+"""What `parse_model_id` lets pass, for descriptions."""
+
+
+class ModelNameConverter(BaseConverter):
+    """One or two segments of a path; what can be done with a model is no second segment."""
+
+    regex = r"[^/]+(?:/(?!(?:load|unload|pull)$)[^/]+)?"
+    part_isolating = False
+    weight = 200
 
 
 async def resolve_model_name(written: str, describe_model: DescribeModel, /) -> str:

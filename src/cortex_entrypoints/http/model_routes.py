@@ -34,6 +34,17 @@ from cortex_entrypoints.http.response_bodies import ModelList
 
 _DESCRIPTOR = TypeAdapter(ModelDescriptor)
 _NAMING_ERRORS = (InvalidRequestError, ModelNotFoundError, StorageError)
+_UNLOADING_ERRORS = (*_NAMING_ERRORS, GeneratorFailedError, ShuttingDownError)
+_LOADING_ERRORS = (*_UNLOADING_ERRORS, ModelNotDownloadedError, InvalidModelError, InsufficientMemoryError)
+_DELETING_ERRORS = (*_NAMING_ERRORS, ModelInUseError, ShuttingDownError)
+_PULLING_ERRORS = (
+    *_NAMING_ERRORS,
+    ModelAccessDeniedError,
+    InvalidModelError,
+    InsufficientStorageError,
+    ModelDownloadError,
+    ShuttingDownError,
+)
 
 
 def model_routes(cortex: Cortex, in_flight: InFlight) -> Blueprint:
@@ -47,28 +58,15 @@ def model_routes(cortex: Cortex, in_flight: InFlight) -> Blueprint:
         models = [_encode(model) for model in await cortex.list_models()]
         return json_response({"models": models, "default_model": cortex.default_model})
 
-    @routes.get("/<path:model_id>")
+    @routes.get("/<model:model_id>")
     @documented(OperationNotes(tag="models", answer=ModelDescriptor, errors=_NAMING_ERRORS))
     async def describe_model(model_id: str) -> Response:
         """Describes a model."""
         name = await resolve_model_name(model_id, cortex.describe_model)
         return json_response(_encode(await cortex.describe_model(name)))
 
-    @routes.post("/<path:model_id>/load")
-    @documented(
-        OperationNotes(
-            tag="models",
-            answer=ModelDescriptor,
-            errors=(
-                *_NAMING_ERRORS,
-                ModelNotDownloadedError,
-                InvalidModelError,
-                InsufficientMemoryError,
-                GeneratorFailedError,
-                ShuttingDownError,
-            ),
-        )
-    )
+    @routes.post("/<model:model_id>/load")
+    @documented(OperationNotes(tag="models", answer=ModelDescriptor, errors=_LOADING_ERRORS))
     async def load_model(model_id: str) -> Response:
         """Brings a model into memory; answers when it is there."""
         async with in_flight.work():
@@ -76,12 +74,8 @@ def model_routes(cortex: Cortex, in_flight: InFlight) -> Blueprint:
             await cortex.load_model(name)
             return json_response(_encode(await cortex.describe_model(name)))
 
-    @routes.post("/<path:model_id>/unload")
-    @documented(
-        OperationNotes(
-            tag="models", answer=ModelDescriptor, errors=(*_NAMING_ERRORS, GeneratorFailedError, ShuttingDownError)
-        )
-    )
+    @routes.post("/<model:model_id>/unload")
+    @documented(OperationNotes(tag="models", answer=ModelDescriptor, errors=_UNLOADING_ERRORS))
     async def unload_model(model_id: str) -> Response:
         """Frees a model's memory. Answers in flight on it end with an error."""
         async with in_flight.work():
@@ -89,21 +83,8 @@ def model_routes(cortex: Cortex, in_flight: InFlight) -> Blueprint:
             await cortex.unload_model(name)
             return json_response(_encode(await cortex.describe_model(name)))
 
-    @routes.post("/<path:model_id>/pull")
-    @documented(
-        OperationNotes(
-            tag="models",
-            events=PullEvent,
-            errors=(
-                *_NAMING_ERRORS,
-                ModelAccessDeniedError,
-                InvalidModelError,
-                InsufficientStorageError,
-                ModelDownloadError,
-                ShuttingDownError,
-            ),
-        )
-    )
+    @routes.post("/<model:model_id>/pull")
+    @documented(OperationNotes(tag="models", events=PullEvent, errors=_PULLING_ERRORS))
     async def pull_model(model_id: str) -> Response:
         """Downloads a model and streams how far it is.
 
@@ -112,8 +93,8 @@ def model_routes(cortex: Cortex, in_flight: InFlight) -> Blueprint:
         name = await resolve_model_name(model_id, cortex.describe_model)
         return await event_response(cortex.pull_model(name), in_flight)
 
-    @routes.delete("/<path:model_id>")
-    @documented(OperationNotes(tag="models", status=204, errors=(*_NAMING_ERRORS, ModelInUseError, ShuttingDownError)))
+    @routes.delete("/<model:model_id>")
+    @documented(OperationNotes(tag="models", status=204, errors=_DELETING_ERRORS))
     async def delete_model(model_id: str) -> Response:
         """Removes a model's files."""
         async with in_flight.work():

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, get_args
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from pydantic_core.core_schema import DataclassField, ModelField, TypedDictField
 from quart_schema import Info, OpenAPIProvider
@@ -21,7 +21,8 @@ from cortex_entrypoints.http.edge_errors import (
     UnsupportedMediaTypeError,
 )
 from cortex_entrypoints.http.error_responses import HTTP_REFUSALS, status_of
-from cortex_entrypoints.http.event_responses import StreamItem
+from cortex_entrypoints.http.event_encoding import StreamEvent
+from cortex_entrypoints.http.model_names import MODEL_NAME_PATTERN
 from cortex_entrypoints.http.operation_notes import OperationNotes, notes_of
 from cortex_entrypoints.http.request_bodies import Body
 from cortex_entrypoints.http.response_bodies import ErrorBody, ErrorEvent
@@ -52,9 +53,22 @@ _BODY_REFUSALS: Final = (408, 413)
 _RETRY_STATUSES: Final = {502, 503, 507}
 _MODEL_ID: Final = {
     "description": "Id or alias of a model. The `/` of an id may be plain, percent-encoded, or written `__`.",
-    "schema": {"type": "string", "minLength": 1},
+    "schema": {"type": "string", "pattern": MODEL_NAME_PATTERN},
     "example": "HuggingFaceTB__SmolLM2-135M-Instruct",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Schemas:
+    """JSON schemas of every type that the API takes or gives.
+
+    Attributes:
+        refs: How to point to a type's schema.
+        components: The schemas, by name.
+    """
+
+    refs: Mapping[Any, dict[str, Any]]
+    components: Mapping[str, Any]
 
 
 class ApiDescription(OpenAPIProvider):
@@ -63,8 +77,8 @@ class ApiDescription(OpenAPIProvider):
     def schema(self) -> dict[str, Any]:
         """Builds the description."""
         description = super().schema()
-        description["components"]["schemas"] = self._components
-        plain: dict[str, Any] = json.loads(json.dumps(description, sort_keys=True, default=str))
+        description["components"]["schemas"] = self._schemas.components
+        plain: dict[str, Any] = json.loads(json.dumps(description, sort_keys=True))
         return plain
 
     def generate_rules(self) -> Iterable[Rule]:
@@ -132,39 +146,39 @@ class ApiDescription(OpenAPIProvider):
         return response
 
     def _event_stream(self, events: object) -> dict[str, Any]:
-        frames = [self._ref(event) for event in (*get_args(events), ErrorEvent)]
-        names = ", ".join(f"`{_event_name(event)}`" for event in get_args(events))
-        return {
-            "description": f"Server-sent events {names}. The last one is exactly one `done`, or one `error`.",
-            "content": {
-                "text/event-stream": {
-                    "schema": {
-                        "type": "string",
-                        "description": "Frames of `event:` (the type), `id:` (a number from 0) and one line of JSON "
-                        "in `data:`, which has the type too.",
-                    },
-                    "x-event-schema": {"oneOf": frames},
-                }
+        kinds = (*get_args(events), ErrorEvent)
+        frame = {
+            "type": "object",
+            "description": "One frame. The last one is exactly one `done`, or one `error`.",
+            "required": ["event", "id", "data"],
+            "properties": {
+                "event": {"type": "string", "enum": [_event_name(kind) for kind in kinds]},
+                "id": {"type": "string", "pattern": "^(0|[1-9][0-9]*)$", "description": "Counts the frames, from 0."},
+                "data": {
+                    "type": "string",
+                    "description": "One line of JSON, which has the type too.",
+                    "contentMediaType": "application/json",
+                    "contentSchema": {"oneOf": [self._ref(kind) for kind in kinds]},
+                },
             },
         }
+        return {"description": "Server-sent events.", "content": {"text/event-stream": {"schema": frame}}}
 
     def _ref(self, type_: object) -> dict[str, Any]:
-        schema: dict[str, Any] = self._schemas[0][(type_, _mode_of(type_))]
-        return schema
-
-    @property
-    def _components(self) -> Mapping[str, Any]:
-        return self._schemas[1]
+        return self._schemas.refs[type_]
 
     @cached_property
-    def _schemas(self) -> tuple[Mapping[Any, Any], Mapping[str, Any]]:
+    def _schemas(self) -> _Schemas:
         types = dict.fromkeys(type_ for rule in self.generate_rules() for type_ in _types_of(self._notes(rule)))
         refs, definitions = TypeAdapter.json_schemas(
             [(type_, _mode_of(type_), TypeAdapter(type_)) for type_ in types],
             ref_template=_REF_TEMPLATE,
             schema_generator=_SchemaGenerator,
         )
-        return refs, {name: move_fields_to_properties(schema) for name, schema in definitions["$defs"].items()}
+        return _Schemas(
+            refs={type_: schema for (type_, _), schema in refs.items()},
+            components={name: move_fields_to_properties(schema) for name, schema in definitions["$defs"].items()},
+        )
 
 
 class _SchemaGenerator(GenerateJsonSchema):
@@ -185,8 +199,9 @@ def _mode_of(type_: object) -> JsonSchemaMode:
     return "validation" if isinstance(type_, type) and issubclass(type_, Body) else "serialization"
 
 
-def _event_name(event: type[StreamItem]) -> str:
-    return str(next(field.default for field in fields(event) if field.name == "type"))
+def _event_name(kind: type[StreamEvent]) -> str:
+    fields = kind.model_fields if issubclass(kind, BaseModel) else kind.__dataclass_fields__
+    return str(fields["type"].default)
 
 
 def _codes_by_status(notes: OperationNotes) -> dict[int, list[str]]:

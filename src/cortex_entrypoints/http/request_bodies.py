@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 from cortex_domain.generation import MAX_SEED, MAX_STOP_TEXTS, GenerationRequest, SamplingParameters
 from cortex_domain.language_models import ModelId
 from cortex_domain.messages import AudioPart, ContentPart, ImagePart, Message, Role, TextPart
+from cortex_entrypoints.http.model_names import MODEL_NAME_PATTERN
 
 MAX_MESSAGES = 10_000
 MAX_PARTS = 1_000
@@ -145,19 +146,37 @@ def _stop_tag(value: object) -> str | None:
     return "<many>" if isinstance(value, list) else None
 
 
+def _whole_number(value: object) -> object:
+    """JSON knows one kind of number: 5.0 is the integer 5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 StopText = Annotated[str, Field(min_length=1)]
 TokenId = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,8})$")]
 Bias = Annotated[float, Field(ge=-100, le=100)]
 
-ModelName = Annotated[str, Field(max_length=200, description="Id or alias; the server's default model if absent.")]
+ModelName = Annotated[
+    str,
+    Field(
+        max_length=200,
+        description="Id or alias; the server's default model if absent.",
+        json_schema_extra={"pattern": MODEL_NAME_PATTERN},
+    ),
+]
 Messages = Annotated[
     list[MessageBody], Field(min_length=1, max_length=MAX_MESSAGES, description="The chat so far, oldest first.")
 ]
 Temperature = Annotated[float, Field(ge=0, le=2, description="0 takes the most probable token.")]
 TopP = Annotated[float, Field(gt=0, le=1, description="Keep the smallest set of tokens of this probability.")]
-TopK = Annotated[int, Field(ge=1, le=MAX_INTEGER, description="Keep this many tokens; all if absent.")]
+TopK = Annotated[
+    int,
+    Field(ge=1, le=MAX_INTEGER, description="Keep this many tokens; all if absent."),
+    BeforeValidator(_whole_number),
+]
 MinP = Annotated[float, Field(ge=0, le=1, description="Drop tokens below this share of the best one's probability.")]
-MaxTokens = Annotated[int, Field(ge=1, le=MAX_INTEGER, description="Longest answer, in tokens.")]
+MaxTokens = Annotated[
+    int, Field(ge=1, le=MAX_INTEGER, description="Longest answer, in tokens."), BeforeValidator(_whole_number)
+]
 StopTexts = Annotated[
     Annotated[StopText, Tag("<one>")] | Annotated[list[StopText], Field(max_length=MAX_STOP_TEXTS), Tag("<many>")],
     Discriminator(
@@ -165,7 +184,9 @@ StopTexts = Annotated[
     ),
     Field(description="Texts that end the answer and are not part of it."),
 ]
-Seed = Annotated[int, Field(ge=0, le=MAX_SEED, description="Same seed and request, same answer.")]
+Seed = Annotated[
+    int, Field(ge=0, le=MAX_SEED, description="Same seed and request, same answer."), BeforeValidator(_whole_number)
+]
 RepetitionPenalty = Annotated[
     float, Field(gt=0, le=2, description="Divides the logits of tokens seen in prompt and answer; 1 changes nothing.")
 ]

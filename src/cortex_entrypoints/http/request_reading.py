@@ -14,6 +14,9 @@ BodyT = TypeVar("BodyT", bound=BaseModel)
 
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024
 
+BODY_PATIENCE_S: Final = 60.0
+"""How long a body may take to arrive."""
+
 UPLOAD_PATIENCE_S: Final = 5.0
 """How long a refused client may go on sending before it is answered."""
 

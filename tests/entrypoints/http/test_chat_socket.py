@@ -51,7 +51,7 @@ class Connection:
 
 @asynccontextmanager
 async def connect(server: LiveServer) -> AsyncIterator[Connection]:
-    async with websockets.connect(server.socket_url, proxy=None) as connection:
+    async with websockets.connect(server.socket_url, proxy=None, close_timeout=1) as connection:
         yield Connection(connection)
 
 

@@ -5,7 +5,7 @@ import json
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 import pytest
 
@@ -169,29 +169,37 @@ class CountingStore(FakeModelStore):
 
 async def test_a_client_that_stops_reading_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cortex_entrypoints.http.asgi_connections.SEND_PATIENCE_S", 0.2)
+    monkeypatch.setattr("cortex_entrypoints.http.hypercorn_bounds.LINGER_S", 0.1)
     long = ScriptedReply(pieces=("x" * 100_000,) * 1000)
     async with live_server(adapters=FakeAdapters(script=[long])) as server:
+        before = _connections()
         connection = await _post(server.port, STREAM)
         await server.until_busy()
         await server.until_idle()
+        await _until_connections(before)
         connection.close()
 
 
-async def test_an_upload_that_goes_on_after_the_refusal_holds_nothing_back(server: LiveServer) -> None:
+async def test_an_upload_that_goes_on_after_the_refusal_holds_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hypercorn would wait for ever for somebody to take the rest, and never see that the client left."""
-    before = _connections()
+    monkeypatch.setattr("cortex_entrypoints.http.request_reading.UPLOAD_PATIENCE_S", 0.01)
     loop = asyncio.get_running_loop()
-    with socket.socket() as connection:
-        connection.setblocking(False)
-        await loop.sock_connect(connection, ("127.0.0.1", server.port))
-        await loop.sock_sendall(
-            connection, b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n\r\n"
-        )
-        for _ in range(60):
-            await loop.sock_sendall(connection, b"x" * 100_000)
-            await asyncio.sleep(0)
+    async with live_server() as server:
+        before = _connections()
+        with socket.socket() as connection:
+            connection.setblocking(False)
+            await loop.sock_connect(connection, ("127.0.0.1", server.port))
+            head = b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000000\r\n\r\n"
+            with suppress(ConnectionError):
+                await loop.sock_sendall(connection, head)
+                for _ in range(500):
+                    await loop.sock_sendall(connection, b"x" * 200_000)
+        await _until_connections(before)
+
+
+async def _until_connections(number: int) -> None:
     async with asyncio.timeout(20):
-        while _connections() > before:
+        while _connections() > number:
             await asyncio.sleep(0.01)
 
 

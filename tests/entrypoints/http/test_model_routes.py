@@ -1,10 +1,20 @@
 """Models over HTTP, through a real socket."""
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cortex_adapters.fake import FakeModelStore, ScriptedPull
-from cortex_domain.errors import InsufficientStorageError, ModelAccessDeniedError, ModelDownloadError
-from cortex_domain.language_models import ModelDescriptor, ModelId, ModelState
+from cortex_domain.errors import (
+    InsufficientStorageError,
+    InvalidRequestError,
+    ModelAccessDeniedError,
+    ModelDownloadError,
+)
+from cortex_domain.language_models import ModelDescriptor, ModelId, ModelState, parse_model_id
+from cortex_entrypoints.http.model_names import MODEL_NAME_PATTERN
 from tests.entrypoints.http.live_server import HELLO, FakeAdapters, LiveServer, live_server
 from tests.entrypoints.http.sse import parse_frames
 
@@ -131,18 +141,32 @@ async def test_a_pull_that_fails_ends_with_an_error_and_goes_on_later() -> None:
         ("POST", "/api/models/no/such/pull", 404, "model_not_found"),
         ("DELETE", "/api/models/nosuch", 404, "model_not_found"),
         ("POST", "/api/models/fake/parrot/load", 409, "model_not_downloaded"),
-        ("GET", "/api/models/..%2f..%2fetc%2fpasswd", 400, "invalid_request"),
-        ("GET", "/api/models/a//b", 400, "invalid_request"),
+        ("GET", "/api/models/..%2f..%2fetc%2fpasswd", 404, "route_not_found"),
+        ("GET", "/api/models/..%2fpasswd", 400, "invalid_request"),
+        ("GET", "/api/models/a//b", 404, "route_not_found"),
+        ("GET", "/api/models/fake/echo/load", 405, "method_not_allowed"),
+        ("GET", "/api/models/echo/pull", 405, "method_not_allowed"),
+        ("GET", "/api/models/some__load", 404, "model_not_found"),
         ("GET", "/api/models/a%00b", 400, "invalid_request"),
         ("GET", "/api/models/%ff%fe", 400, "invalid_request"),
         ("GET", "/api/models/____", 404, "model_not_found"),
-        ("POST", "/api/models/a/b/c/pull", 400, "invalid_request"),
+        ("POST", "/api/models/a/b/c/pull", 404, "route_not_found"),
         ("DELETE", "/api/models/" + "x" * 500, 400, "invalid_request"),
     ],
 )
 async def test_names_that_name_nothing(server: LiveServer, method: str, path: str, status: int, code: str) -> None:
     response = await server.client.request(method, path)
     assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+
+
+@given(st.text(max_size=5) | st.from_regex(r"[A-Za-z0-9_.-]{1,3}(/[A-Za-z0-9_.-]{1,3})?", fullmatch=True))
+def test_the_pattern_of_names_is_that_of_the_domain(text: str) -> None:
+    try:
+        parse_model_id(text)
+    except InvalidRequestError:
+        assert not re.search(MODEL_NAME_PATTERN.replace("$", r"\Z"), text)
+    else:
+        assert re.search(MODEL_NAME_PATTERN, text)
 
 
 async def test_unloading_ends_the_answers_of_that_model(server: LiveServer) -> None:

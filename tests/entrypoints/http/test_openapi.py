@@ -1,17 +1,23 @@
 """The OpenAPI description is the one that is committed, and the server keeps to it."""
 
+import asyncio
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cortex_adapters.fake import FakeModelLoader, FakeTextGenerator
+from cortex_adapters.system.clock import SystemClock
+from cortex_domain.language_models import MODALITIES, Capability
 from cortex_entrypoints import Settings
 from cortex_entrypoints.http import create_app
 from cortex_entrypoints.http.operation_notes import notes_of
 from cortex_entrypoints.http.write_openapi import openapi_text
-from tests.entrypoints.http.live_server import FakeAdapters, LiveServer
+from tests.entrypoints.http.live_server import FakeAdapters, LiveServer, live_server
 
+CONFIGURATION = Path(__file__).parent / "schemathesis.toml"
 COMMITTED = Path(__file__).parents[3] / "contracts" / "api" / "openapi.json"
 
 
@@ -55,6 +61,24 @@ def test_streams_are_described(description: dict[str, Any]) -> None:
     assert _events(pull) == ["PullStarted", "PullProgress", "PullFinished", "ErrorEvent"]
 
 
+async def test_the_server_keeps_to_its_description(tmp_path: Path) -> None:
+    """Schemathesis: thousands of bodies, right and wrong; every answer is one that the description has."""
+    sampling = frozenset(Capability) - MODALITIES - {Capability.LOGIT_BIAS}
+    loader, clock = FakeModelLoader(), SystemClock()
+    generator = FakeTextGenerator(loader=loader, clock=clock, capabilities=sampling)
+    async with live_server(adapters=FakeAdapters(loader=loader, clock=clock, generator=generator)) as server:
+        run = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()"),
+            *("--config-file", str(CONFIGURATION), "run", "--no-color"),
+            f"{server.url}/openapi.json",
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            cwd=tmp_path,
+        )
+        output, _ = await run.communicate()
+    assert run.returncode == 0, output.decode()
+
+
 def test_every_reference_leads_somewhere(description: dict[str, Any]) -> None:
     for reference in _references(description):
         assert reference.removeprefix("#/components/schemas/") in description["components"]["schemas"]
@@ -68,8 +92,8 @@ def test_fields_have_the_words_of_their_docstrings(description: dict[str, Any]) 
 
 
 def _events(content: dict[str, Any]) -> list[str]:
-    frames = content["text/event-stream"]["x-event-schema"]["oneOf"]
-    return [frame["$ref"].rpartition("/")[2] for frame in frames]
+    data = content["text/event-stream"]["schema"]["properties"]["data"]
+    return [event["$ref"].rpartition("/")[2] for event in data["contentSchema"]["oneOf"]]
 
 
 def _references(node: Any) -> list[str]:

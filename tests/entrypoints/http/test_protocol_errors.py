@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.entrypoints.http.live_server import LiveServer
+from tests.entrypoints.http.live_server import LiveServer, live_server
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,26 @@ async def test_what_is_not_http_is_refused(server: LiveServer, request_text: byt
     assert status_line.startswith((b"HTTP/1.1 400", b"HTTP/1.1 431"))
     writer.close()
     assert (await server.client.get("/api/health")).status_code == 200
+
+
+@pytest.mark.parametrize("head", [b"", b"GET / HTT", b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: "])
+async def test_who_does_not_finish_a_request_is_cut_off(monkeypatch: pytest.MonkeyPatch, head: bytes) -> None:
+    monkeypatch.setattr("cortex_entrypoints.http.server.KEEP_ALIVE_S", 0.1)
+    async with live_server() as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(head)
+        assert await reader.read() == b""
+        writer.close()
+
+
+async def test_a_body_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cortex_entrypoints.http.app.BODY_PATIENCE_S", 0.1)
+    monkeypatch.setattr("cortex_entrypoints.http.request_reading.UPLOAD_PATIENCE_S", 0.1)
+    async with live_server() as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"POST /api/chat/completions HTTP/1.1\r\nHost: localhost\r\n")
+        writer.write(b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+        answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert b'"request_timeout"' in answer
+        writer.close()

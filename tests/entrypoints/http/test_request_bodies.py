@@ -69,6 +69,10 @@ def test_null_is_the_default() -> None:
     assert request_of(**dict.fromkeys(optional)) == request_of()
 
 
+def test_a_whole_number_may_have_a_point() -> None:
+    assert request_of(max_tokens=5.0, top_k=2.0, seed=1e18) == request_of(max_tokens=5, top_k=2, seed=10**18)
+
+
 def test_one_stop_text_may_stand_alone() -> None:
     assert request_of(stop="END").stop == ("END",)
 
@@ -128,6 +132,7 @@ BAD_FIELDS: list[tuple[str, dict[str, Any]]] = [
     ("top_k", {"top_k": 0}),
     ("top_k", {"top_k": 1.5}),
     ("top_k", {"top_k": 2**31}),
+    ("top_k", {"top_k": 1e400}),
     ("min_p", {"min_p": -1}),
     ("max_tokens", {"max_tokens": 0}),
     ("max_tokens", {"max_tokens": -1}),

@@ -164,11 +164,27 @@ async def test_a_client_that_does_not_read_learns_why_it_was_cut_off(monkeypatch
             assert b" 101 " in await loop.sock_recv(connection, 1_000)
             with suppress(TimeoutError):
                 while True:
-                    await asyncio.wait_for(loop.sock_sendall(connection, message * 1000), 1)
+                    await asyncio.wait_for(loop.sock_sendall(connection, message * 10), 1)
             received = b""
             while data := await loop.sock_recv(connection, 1_000_000):
                 received = (received + data)[-200:]
     assert struct.pack("!H", 1008) in received
+
+
+async def test_a_flood_that_goes_on_after_the_cut_holds_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hypercorn would wait for ever for somebody to take the rest, and never see that the client left."""
+    monkeypatch.setattr("cortex_entrypoints.http.asgi_connections.SocketConnection.inbound_patience_s", 0.05)
+    monkeypatch.setattr("cortex_entrypoints.http.asgi_connections.FAREWELL_S", 0.05)
+    monkeypatch.setattr("cortex_entrypoints.http.hypercorn_bounds.LINGER_S", 0.05)
+    async with live_server() as server:
+        before = server_connections()
+        async with raw_connection(server.port) as (_, writer), asyncio.timeout(30):
+            while server_connections() > before and not writer.is_closing():
+                writer.write(frame(1, b"x" * 200) * 100)
+                with suppress(TimeoutError, ConnectionError):
+                    async with asyncio.timeout(1):
+                        await writer.drain()
+        assert server_connections() == before
 
 
 async def test_a_client_that_speaks_before_it_was_let_in(server: LiveServer) -> None:
@@ -184,3 +200,7 @@ async def test_a_client_that_speaks_before_it_was_let_in(server: LiveServer) -> 
 
 def open_sockets() -> int:
     return sum("ChatSocket" in repr(task.get_coro()) for task in asyncio.all_tasks())
+
+
+def server_connections() -> int:
+    return sum("_server_callback" in repr(task.get_coro()) for task in asyncio.all_tasks())
