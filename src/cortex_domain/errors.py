@@ -76,10 +76,10 @@ class UnsupportedCapabilityError(RequestRefusedError):
 
     def __init__(self, *, capability: str, model_id: str, parameter: str) -> None:
         super().__init__(
-            f"The model {model_id!r} does not support {capability!r}, which {parameter!r} needs. "
+            f"The model {model_id!r} does not support '{capability}', which {parameter!r} needs. "
             "Leave it out, or choose a model whose capabilities list it."
         )
-        self.capability = capability
+        self.capability = str(capability)
         self.model_id = model_id
         self.parameter = parameter
 

@@ -1,9 +1,9 @@
 """Cortex as one object: every use case, wired."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from cortex_domain.language_models import ModelId
+from cortex_domain.language_models import LoadedModel, ModelId
 from cortex_domain.ports import Clock, EngineMonitor
 from cortex_domain.use_cases import (
     DeleteModel,
@@ -25,6 +25,7 @@ class Cortex:
         default_model: Id or alias of the model that answers when a caller names none.
         default_model_preparation: Fetches that model, and tells how far it is.
         generate_text: `async with cortex.generate_text(request) as events: async for event in events: …`
+        loaded_models: Returns the models in memory, at once and whatever the disk does.
         start: Starts the engine; await it once before anything else.
         stop: Ends what is running and frees the engine; await it once at the end.
     """
@@ -38,6 +39,7 @@ class Cortex:
     unload_model: UnloadModel
     pull_model: PullModel
     delete_model: DeleteModel
+    loaded_models: Callable[[], Sequence[LoadedModel]]
     engine_monitor: EngineMonitor
     clock: Clock
     start: Callable[[], Awaitable[None]]

@@ -55,6 +55,7 @@ class CortexContainer(containers.DeclarativeContainer):
         unload_model=unload_model,
         pull_model=pull_model,
         delete_model=delete_model,
+        loaded_models=adapters.model_loader.provided.loaded,
         engine_monitor=adapters.engine_monitor,
         clock=adapters.clock,
         start=adapters.engine.provided.start,

@@ -1,19 +1,17 @@
 """What this server is, and how it is doing."""
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
 from quart import Blueprint, Response
 
 from cortex_domain.engine_status import EngineStatus
-from cortex_domain.errors import StorageError
-from cortex_domain.language_models import ModelId, ModelState
 from cortex_entrypoints.cortex import Cortex
 from cortex_entrypoints.http.in_flight import InFlight
 from cortex_entrypoints.http.json_responses import json_response
 from cortex_entrypoints.http.operation_notes import OperationNotes, documented
 from cortex_entrypoints.http.response_bodies import FeatureHealth, Health, MemoryHealth, Welcome
 from cortex_entrypoints.settings import Settings
+from cortex_entrypoints.version import installed_version
 
 _FEATURES = ("web_search", "code_execution", "file_operations", "agents")
 _LINKS = {
@@ -38,10 +36,10 @@ def health_routes(cortex: Cortex, settings: Settings, in_flight: InFlight) -> Bl
     @documented(OperationNotes(tag="server", answer=Welcome))
     async def welcome() -> Response:
         """Says what this server is and where to go on."""
-        return json_response(Welcome(name="Cortex", version=_version(), links=_LINKS))
+        return json_response(Welcome(name="Cortex", version=installed_version(), links=_LINKS))
 
     @routes.get("/api/health")
-    @documented(OperationNotes(tag="server", answer=Health, unhealthy=True, errors=(StorageError,)))
+    @documented(OperationNotes(tag="server", answer=Health, unhealthy=True))
     async def health() -> Response:
         """Tells whether the server can serve, and with what.
 
@@ -52,10 +50,11 @@ def health_routes(cortex: Cortex, settings: Settings, in_flight: InFlight) -> Bl
         body = Health(
             status=status,
             reason=engine.failure or ("The server is stopping." if status == "draining" else None),
-            version=_version(),
+            version=installed_version(),
+            environment=settings.environment,
             uptime_s=cortex.clock.monotonic_s() - started_s,
             device=engine.device,
-            loaded_models=await _loaded_models(cortex),
+            loaded_models=[model.id for model in cortex.loaded_models()],
             memory=MemoryHealth(active_bytes=engine.active_memory_bytes, peak_bytes=engine.peak_memory_bytes),
             active_requests=engine.active_requests,
             waiting_requests=engine.waiting_requests,
@@ -67,21 +66,10 @@ def health_routes(cortex: Cortex, settings: Settings, in_flight: InFlight) -> Bl
     return routes
 
 
-def _version() -> str:
-    try:
-        return version("cortex-platform")
-    except PackageNotFoundError:
-        return "0+source"
-
-
 def _status(engine: EngineStatus, in_flight: InFlight) -> Literal["ok", "draining", "failed"]:
     if engine.failure is not None:
         return "failed"
     return "draining" if in_flight.draining.is_set() else "ok"
-
-
-async def _loaded_models(cortex: Cortex) -> list[ModelId]:
-    return [model.id for model in await cortex.list_models() if model.state is ModelState.LOADED]
 
 
 def _features(settings: Settings) -> dict[str, FeatureHealth]:

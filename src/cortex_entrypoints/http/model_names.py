@@ -1,17 +1,11 @@
 """Model ids as they may stand in a path or a body."""
 
 from collections.abc import Iterator
-from typing import Final
 
 from werkzeug.routing import BaseConverter
 
 from cortex_domain.errors import InvalidRequestError, ModelNotFoundError
 from cortex_domain.use_cases import DescribeModel
-
-_SEGMENT: Final = "[A-Za-z0-9_]([A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?"
-
-MODEL_NAME_PATTERN: Final = rf"^(?!.*(--|\.\.)){_SEGMENT}(/{_SEGMENT})?$"
-"""What `parse_model_id` lets pass, for descriptions."""
 
 
 class ModelNameConverter(BaseConverter):

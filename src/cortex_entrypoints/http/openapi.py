@@ -13,6 +13,7 @@ from quart_schema import Info, OpenAPIProvider
 from werkzeug.routing import BaseConverter, Rule
 
 from cortex_domain.errors import CortexError
+from cortex_domain.language_models import MODEL_ID_PATTERN
 from cortex_entrypoints.http.docstring_fields import move_fields_to_properties
 from cortex_entrypoints.http.edge_errors import (
     HostNotAllowedError,
@@ -22,7 +23,6 @@ from cortex_entrypoints.http.edge_errors import (
 )
 from cortex_entrypoints.http.error_responses import HTTP_REFUSALS, status_of
 from cortex_entrypoints.http.event_encoding import StreamEvent
-from cortex_entrypoints.http.model_names import MODEL_NAME_PATTERN
 from cortex_entrypoints.http.operation_notes import OperationNotes, notes_of
 from cortex_entrypoints.http.request_bodies import Body
 from cortex_entrypoints.http.response_bodies import ErrorBody, ErrorEvent
@@ -53,7 +53,7 @@ _BODY_REFUSALS: Final = (408, 413)
 _RETRY_STATUSES: Final = {502, 503, 507}
 _MODEL_ID: Final = {
     "description": "Id or alias of a model. The `/` of an id may be plain, percent-encoded, or written `__`.",
-    "schema": {"type": "string", "pattern": MODEL_NAME_PATTERN},
+    "schema": {"type": "string", "pattern": MODEL_ID_PATTERN},
     "example": "HuggingFaceTB__SmolLM2-135M-Instruct",
 }
 

@@ -8,9 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
 from cortex_domain.generation import MAX_SEED, MAX_STOP_TEXTS, GenerationRequest, SamplingParameters
-from cortex_domain.language_models import ModelId
+from cortex_domain.language_models import MODEL_ID_PATTERN, ModelId
 from cortex_domain.messages import AudioPart, ContentPart, ImagePart, Message, Role, TextPart
-from cortex_entrypoints.http.model_names import MODEL_NAME_PATTERN
 
 MAX_MESSAGES = 10_000
 MAX_PARTS = 1_000
@@ -160,7 +159,7 @@ ModelName = Annotated[
     Field(
         max_length=200,
         description="Id or alias; the server's default model if absent.",
-        json_schema_extra={"pattern": MODEL_NAME_PATTERN},
+        json_schema_extra={"pattern": MODEL_ID_PATTERN},
     ),
 ]
 Messages = Annotated[

@@ -110,6 +110,7 @@ class Health(BaseModel):
     status: Literal["ok", "draining", "failed"]
     reason: str | None = Field(default=None, description="Why it cannot serve.")
     version: str
+    environment: str
     uptime_s: float
     device: Device
     loaded_models: list[ModelId]

@@ -72,6 +72,7 @@ class FakeAdapters:
             unload_model=UnloadModel(store=self.store, loader=self.loader),
             pull_model=pull_model,
             delete_model=DeleteModel(store=self.store, loader=self.loader),
+            loaded_models=self.loader.loaded,
             engine_monitor=self.monitor,
             clock=self.clock,
             start=_nothing,

@@ -13,8 +13,7 @@ from cortex_domain.errors import (
     ModelAccessDeniedError,
     ModelDownloadError,
 )
-from cortex_domain.language_models import ModelDescriptor, ModelId, ModelState, parse_model_id
-from cortex_entrypoints.http.model_names import MODEL_NAME_PATTERN
+from cortex_domain.language_models import MODEL_ID_PATTERN, ModelDescriptor, ModelId, ModelState, parse_model_id
 from tests.entrypoints.http.live_server import HELLO, FakeAdapters, LiveServer, live_server
 from tests.entrypoints.http.sse import parse_frames
 
@@ -164,9 +163,9 @@ def test_the_pattern_of_names_is_that_of_the_domain(text: str) -> None:
     try:
         parse_model_id(text)
     except InvalidRequestError:
-        assert not re.search(MODEL_NAME_PATTERN.replace("$", r"\Z"), text)
+        assert not re.search(MODEL_ID_PATTERN.replace("$", r"\Z"), text)
     else:
-        assert re.search(MODEL_NAME_PATTERN, text)
+        assert re.search(MODEL_ID_PATTERN, text)
 
 
 async def test_unloading_ends_the_answers_of_that_model(server: LiveServer) -> None:
