@@ -16,7 +16,8 @@ logger = logging.getLogger(__name__)
 STOPPING_PATIENCE_S = 10.0
 """How long a worker may take to free its models before it is killed."""
 
-_WORKER = (sys.executable, "-m", "cortex_adapters.mlx.worker")
+# -P: whatever lies in the working directory is not to be imported.
+_WORKER = (sys.executable, "-P", "-m", "cortex_adapters.mlx.worker")
 
 
 class ProcessLink(EngineLink):

@@ -21,8 +21,9 @@ from cortex_adapters.mlx.frames import HEADER, decode_body, encode_frame
 
 def main() -> None:
     """Runs until told to stop."""
-    # Ctrl-C reaches every process of a terminal; the parent decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C and a service manager's SIGTERM reach every process of a group; the parent decides what they mean.
+    for asked_to_stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asked_to_stop, signal.SIG_IGN)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     reports = _claim_stdout()
     commands: CommandQueue = queue.SimpleQueue()

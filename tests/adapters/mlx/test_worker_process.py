@@ -355,9 +355,12 @@ async def test_what_is_printed_in_the_worker_disturbs_no_frame(traitor: Killable
     assert traitor.host.restarts == restarts
 
 
-async def test_an_interrupt_from_the_terminal_is_left_to_the_parent(killable: Killable) -> None:
+@pytest.mark.parametrize("asked_to_stop", [signal.SIGINT, signal.SIGTERM])
+async def test_what_a_terminal_or_a_service_manager_asks_is_left_to_the_parent(
+    killable: Killable, asked_to_stop: signal.Signals
+) -> None:
     pid, expected = killable.link.pid, await run(killable.host)
-    killable.kill(signal.SIGINT)
+    killable.kill(asked_to_stop)
     assert (await run(killable.host)).text == expected.text
     assert killable.link.pid == pid
 
