@@ -27,18 +27,19 @@ class Terminal:
         self.process = subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment)
         os.close(terminal)
         self.seen = ""
+        self._passed = 0
 
     def type(self, line: str) -> None:
         os.write(self._controller, f"{line}\n".encode())
 
     def wait_for(self, text: str) -> None:
-        """Reads until the text was seen once more than before."""
-        wanted = self.seen.count(text) + 1
+        """Reads until the text comes after what was waited for before."""
         deadline = time.monotonic() + 60
-        while self.seen.count(text) < wanted:
+        while (found := self.seen.find(text, self._passed)) < 0:
             assert time.monotonic() < deadline, f"{text!r} did not come after {self.seen!r}"
             if select.select([self._controller], [], [], 1)[0]:
                 self.seen += os.read(self._controller, 4096).decode()
+        self._passed = found + len(text)
 
     def close(self) -> None:
         self.process.kill()
