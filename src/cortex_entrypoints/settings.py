@@ -81,8 +81,9 @@ class Settings(BaseSettings):
         default_model: Id or alias of the model that answers when a request names none; None chooses by device.
         model_cache_dir: Directory of the models.
         default_max_tokens: Longest answer when a request does not say, in tokens.
-        default_temperature: Sampling temperature when a request does not say.
-        default_top_p: Nucleus sampling share when a request does not say.
+        default_temperature: Sampling temperature when an HTTP request or a command does not say. A program that embeds
+            Cortex says it in its `SamplingParameters`.
+        default_top_p: Nucleus sampling share, likewise.
         enable_web_search: Lets models search the web.
         enable_code_execution: Lets models run code in a sandbox.
         enable_file_operations: Lets models read and write the workspace.

@@ -12,6 +12,8 @@ import mlx.core as mx
 
 from cortex_domain.generation import SamplingParameters
 
+_COLDEST = 1e-4
+"""Below this temperature the most probable token is drawn anyway, and logits divided by it overflow in the end."""
 _MASK_32 = 2**32 - 1
 _MASK_64 = 2**64 - 1
 
@@ -31,7 +33,7 @@ class RowSampler:
     @property
     def is_greedy(self) -> bool:
         """Whether it takes the most probable token."""
-        return self.sampling.temperature == 0
+        return self.sampling.temperature < _COLDEST
 
     def next_key(self) -> tuple[int, int]:
         """Makes the random key of the next draw; it depends on seed and position alone.
@@ -96,7 +98,8 @@ def _top_p_threshold(rising: mx.array, rows: Sequence[RowSampler]) -> mx.array:
     weights = mx.exp(rising - rising[:, -1:])
     above = mx.cumsum(weights, axis=-1, reverse=True, inclusive=False)
     wanted = mx.array([row.sampling.top_p for row in rows])[:, None] * weights.sum(axis=-1, keepdims=True)
-    dropped = (above >= wanted).sum(axis=-1, keepdims=True)
+    # A share too small for float32 would drop the best token too.
+    dropped = mx.minimum((above >= wanted).sum(axis=-1, keepdims=True), rising.shape[-1] - 1)
     return mx.take_along_axis(rising, dropped, axis=-1)
 
 

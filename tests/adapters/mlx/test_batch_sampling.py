@@ -43,6 +43,10 @@ def _draws(sampling: SamplingParameters, count: int = 300) -> list[int]:
         (_warm(min_p=1.0), {0}),
         (_warm(top_p=0.9, top_k=4, min_p=0.24), {0, 1, 2}),
         (_warm(temperature=2.0, top_p=0.01), {0}),
+        (_warm(temperature=2.0, top_p=5e-324), {0}),
+        (_warm(temperature=5e-324), {0}),
+        (_warm(temperature=1e-38), {0}),
+        (_warm(temperature=2e-4), {0}),
     ],
 )
 def test_only_tokens_that_are_probable_enough_are_drawn(sampling: SamplingParameters, possible: set[int]) -> None:
