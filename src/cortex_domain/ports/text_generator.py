@@ -40,7 +40,8 @@ class TextGenerator(Protocol):
             ContextWindowExceededError: On entering; the prompt and the tokens asked for do not fit.
             InvalidRequestError: On entering; the model cannot take this request (its chat template refuses the order
                 of roles, a token id lies outside its vocabulary).
-            ModelNotLoadedError: On entering; the model is not in memory.
+            InvalidModelError: On entering; the model's own chat template does not end.
+            ModelNotLoadedError: On entering; the model is not in memory. On iterating; it was unloaded.
             GeneratorBusyError: On entering; too many requests wait.
             GeneratorFailedError: On entering or iterating; the generator failed on its side.
             ShuttingDownError: On entering or iterating; the generator is stopping.
