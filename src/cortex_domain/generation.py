@@ -13,6 +13,7 @@ from cortex_domain.messages import AudioPart, ImagePart, Message
 
 MAX_SEED = 2**63 - 1
 MAX_STOP_TEXTS = 16
+MAX_OWNER_CHARACTERS = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,8 @@ class GenerationRequest:
         max_tokens: Longest answer in tokens, at least 1. None leaves it to the text generator's configured default,
             cut to what the context window still holds.
         stop: Up to 16 non-empty texts that end the answer; the text that matched is not part of the answer.
+        owner: Who asks, up to 128 characters; a name, not a credential. Owners share the engine fairly and reuse
+            nothing that was computed for another. The empty owner is one like any other.
         generation_id: Names this generation in events and logs.
     """
 
@@ -98,6 +101,7 @@ class GenerationRequest:
     sampling: SamplingParameters = field(default_factory=SamplingParameters)
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
+    owner: str = ""
     generation_id: str = field(default_factory=new_generation_id, compare=False)
 
     def __post_init__(self) -> None:
@@ -108,6 +112,8 @@ class GenerationRequest:
             raise InvalidRequestError(f"At most {MAX_STOP_TEXTS} stop texts are allowed.", parameter="stop")
         if not all(self.stop):
             raise InvalidRequestError("A stop text must not be empty.", parameter="stop")
+        if len(self.owner) > MAX_OWNER_CHARACTERS:
+            raise InvalidRequestError(f"owner has at most {MAX_OWNER_CHARACTERS} characters.", parameter="owner")
 
     @property
     def needs(self) -> Mapping[Capability, str]:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from cortex_domain.errors import InvalidRequestError
 from cortex_domain.generation import (
+    MAX_OWNER_CHARACTERS,
     MAX_SEED,
     MAX_STOP_TEXTS,
     GenerationRequest,
@@ -139,6 +140,7 @@ def test_request_needs_what_its_parts_are() -> None:
         ({"max_tokens": 0}, "max_tokens"),
         ({"stop": ("",)}, "stop"),
         ({"stop": ("x",) * (MAX_STOP_TEXTS + 1)}, "stop"),
+        ({"owner": "x" * (MAX_OWNER_CHARACTERS + 1)}, "owner"),
     ],
 )
 def test_request_refuses_what_breaks_its_rules(values: dict[str, Any], parameter: str) -> None:

@@ -25,6 +25,7 @@ class Job:
         max_tokens: Longest answer in tokens, at least 1; None takes `default_max_tokens`, cut to what the window holds.
         default_max_tokens: See `max_tokens`; at least 1.
         stop: Texts that end the answer.
+        owner: Who asks.
         accepted_s: When the host was asked, by `time.monotonic`, which the processes of one machine share.
     """
 
@@ -35,6 +36,7 @@ class Job:
     max_tokens: int | None
     default_max_tokens: int
     stop: tuple[str, ...]
+    owner: str
     accepted_s: float
 
 

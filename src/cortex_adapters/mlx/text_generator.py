@@ -73,6 +73,7 @@ class MlxTextGenerator(TextGenerator):
             max_tokens=request.max_tokens,
             default_max_tokens=self._default_max_tokens,
             stop=request.stop,
+            owner=request.owner,
             accepted_s=time.monotonic(),
         )
 

@@ -7,7 +7,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
-from cortex_domain.generation import MAX_SEED, MAX_STOP_TEXTS, GenerationRequest, SamplingParameters
+from cortex_domain.generation import (
+    MAX_OWNER_CHARACTERS,
+    MAX_SEED,
+    MAX_STOP_TEXTS,
+    GenerationRequest,
+    SamplingParameters,
+)
 from cortex_domain.language_models import MODEL_ID_PATTERN, ModelId
 from cortex_domain.messages import AudioPart, ContentPart, ImagePart, Message, Role, TextPart
 
@@ -203,6 +209,14 @@ LogitBias = Annotated[
     ),
 ]
 
+Owner = Annotated[
+    str,
+    Field(
+        max_length=MAX_OWNER_CHARACTERS,
+        description="Who asks: a name, not a credential. Owners share the engine fairly and reuse nothing of another.",
+    ),
+]
+
 _SAMPLING_FIELDS = (
     "temperature",
     "top_p",
@@ -235,6 +249,7 @@ class ChatBody(Body):
     presence_penalty: PresencePenalty | None = None
     frequency_penalty: FrequencyPenalty | None = None
     logit_bias: LogitBias | None = None
+    owner: Owner | None = None
 
     def to_domain(self, defaults: ChatDefaults) -> GenerationRequest:
         """Builds the request.
@@ -248,6 +263,7 @@ class ChatBody(Body):
             sampling=self._sampling(defaults),
             max_tokens=self.max_tokens,
             stop=self._stop_texts(),
+            owner=self.owner or "",
         )
 
     def _sampling(self, defaults: ChatDefaults) -> SamplingParameters:

@@ -31,6 +31,7 @@ def submit(
         max_tokens=max_tokens,
         default_max_tokens=24,
         stop=(),
+        owner="",
         accepted_s=0.0,
     )
     return host.submit(job)

@@ -112,6 +112,7 @@ JOBS = st.builds(
     max_tokens=st.none() | st.integers(1, 2**80),
     default_max_tokens=NUMBERS,
     stop=st.lists(st.text(min_size=1, max_size=5), max_size=3).map(tuple),
+    owner=TEXTS,
     accepted_s=SECONDS,
 )
 PROGRESSES = st.builds(JobProgress, prompt=TOKENS, answer=TOKENS, first_token_s=st.none() | SECONDS)

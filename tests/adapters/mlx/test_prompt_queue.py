@@ -72,6 +72,7 @@ def _job(number: int) -> Job:
         max_tokens=None,
         default_max_tokens=1,
         stop=(),
+        owner="",
         accepted_s=0.0,
     )
 

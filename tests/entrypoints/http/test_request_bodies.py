@@ -43,6 +43,7 @@ def test_every_field_arrives() -> None:
         presence_penalty=-2,
         frequency_penalty=2,
         logit_bias={"0": -100, "123": 1.5},
+        owner="ada",
     )
     assert request == GenerationRequest(
         model=ModelId("a/b"),
@@ -60,12 +61,13 @@ def test_every_field_arrives() -> None:
         ),
         max_tokens=7,
         stop=("x", "y"),
+        owner="ada",
     )
 
 
 def test_null_is_the_default() -> None:
     optional = [name for name, field in ChatBody.model_fields.items() if not field.is_required()]
-    assert len(optional) == 12
+    assert len(optional) == 13
     assert request_of(**dict.fromkeys(optional)) == request_of()
 
 
@@ -150,6 +152,7 @@ BAD_FIELDS: list[tuple[str, dict[str, Any]]] = [
     ("logit_bias.cat", {"logit_bias": {"cat": 1}}),
     ("logit_bias.-1", {"logit_bias": {"-1": 1}}),
     ("logit_bias.5", {"logit_bias": {"5": 101}}),
+    ("owner", {"owner": "a" * 129}),
 ]
 
 
