@@ -117,7 +117,12 @@ class EngineLoop:
             self._admit(job, command.progress, language_model)
             return
         _require_known_tokens(job, language_model)
-        self._prompts.add(job, language_model.tokenizer, context_window=language_model.context_window)
+        self._prompts.add(
+            job,
+            language_model.tokenizer,
+            context_window=language_model.context_window,
+            special_texts=language_model.special_texts,
+        )
 
     def _accept(self, rendered: RenderedPrompt) -> None:
         if not self._prompts.take_away(rendered):

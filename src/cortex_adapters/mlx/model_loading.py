@@ -29,6 +29,7 @@ class LanguageModel:
         tokenizer: mlx-lm's wrapper of the model's tokenizer.
         context_window: Tokens that prompt and answer may have together.
         vocabulary_size: Number of token ids that the tokenizer knows.
+        special_texts: Texts that the tokenizer turns into control tokens.
         memory_bytes: Sum of the weights' sizes in memory, in bytes.
     """
 
@@ -37,6 +38,7 @@ class LanguageModel:
     tokenizer: TokenizerWrapper
     context_window: int
     vocabulary_size: int
+    special_texts: frozenset[str]
     memory_bytes: int
 
     def as_loaded(self) -> LoadedModel:
@@ -65,6 +67,7 @@ def load_language_model(files: ModelFiles, /) -> LanguageModel:
         tokenizer=tokenizer,
         context_window=context_window_of(config),
         vocabulary_size=len(tokenizer),
+        special_texts=_special_texts_of(tokenizer),
         memory_bytes=sum(weight.nbytes for weight in dict(tree_flatten(network.parameters())).values()),
     )
 
@@ -93,6 +96,11 @@ def _load(
     network, _ = load_model(directory, trust_remote_code=False)
     tokenizer = load_tokenizer(directory, {"trust_remote_code": False}, eos_token_ids=config.get("eos_token_id"))
     return network, tokenizer, config
+
+
+def _special_texts_of(tokenizer: Any) -> frozenset[str]:  # noqa: ANN401 - the wrapper hands on the tokenizer's own
+    added = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+    return frozenset(added | set(tokenizer.all_special_tokens))
 
 
 def _as_reason(error: Exception) -> str:

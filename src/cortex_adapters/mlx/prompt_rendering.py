@@ -5,7 +5,7 @@ thread, and is stopped at a deadline.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -14,6 +14,7 @@ import jinja2
 
 from cortex_adapters.mlx.abortable_thread import AbortableThread
 from cortex_adapters.mlx.jobs import Job, JobId
+from cortex_adapters.mlx.literal_texts import LiteralTexts
 from cortex_domain.errors import CortexError, GeneratorFailedError, InvalidModelError, InvalidRequestError
 from cortex_domain.language_models import ModelId
 from cortex_domain.messages import Message
@@ -69,9 +70,12 @@ class PromptQueue:
         self._waiting: deque[tuple[Job, Callable[[], tuple[int, ...]]]] = deque()
         self._running: dict[JobId, AbortableThread[tuple[int, ...]]] = {}
 
-    def add(self, job: Job, tokenizer: Tokenizer, *, context_window: int) -> None:
-        """Has a job's chat rendered."""
-        self._waiting.append((job, partial(render_prompt, tokenizer, job.messages, context_window=context_window)))
+    def add(self, job: Job, tokenizer: Tokenizer, *, context_window: int, special_texts: Collection[str] = ()) -> None:
+        """Has a job's chat rendered, see `render_prompt`."""
+        render = partial(
+            render_prompt, tokenizer, job.messages, context_window=context_window, special_texts=special_texts
+        )
+        self._waiting.append((job, render))
         self._start_next()
 
     def drop(self, job_id: JobId) -> None:
@@ -113,10 +117,23 @@ class PromptQueue:
         return GeneratorFailedError(f"The prompt could not be rendered: {error}")
 
 
-def render_prompt(tokenizer: Tokenizer, messages: Sequence[Message], *, context_window: int) -> tuple[int, ...]:
+def render_prompt(
+    tokenizer: Tokenizer,
+    messages: Sequence[Message],
+    *,
+    context_window: int,
+    special_texts: Collection[str] = (),
+) -> tuple[int, ...]:
     """Renders a chat, ready for the assistant's turn, to token ids.
 
     A text that is far beyond the context window is cut before it is tokenized, to a length that is beyond it too.
+
+    Args:
+        tokenizer: The model's.
+        messages: The chat.
+        context_window: In tokens.
+        special_texts: Texts that the tokenizer turns into control tokens. Only the template's own become such; in a
+            message they are ordinary text.
 
     Raises:
         InvalidRequestError: The template refuses these messages, they render to nothing, or there is no template.
@@ -124,15 +141,18 @@ def render_prompt(tokenizer: Tokenizer, messages: Sequence[Message], *, context_
     """
     if not tokenizer.has_chat_template:
         raise InvalidRequestError("This model has no chat template, so it cannot answer chats.", parameter="model")
-    text = _apply_template(tokenizer, messages)
-    tokens = tokenizer.encode(text[: context_window * _MAX_CHARACTERS_PER_TOKEN], add_special_tokens=False)
+    literal_texts = LiteralTexts(special_texts)
+    text = _apply_template(tokenizer, messages, literal_texts)[: context_window * _MAX_CHARACTERS_PER_TOKEN]
+    tokens = literal_texts.encode(text, partial(tokenizer.encode, add_special_tokens=False))
     if not tokens:
         raise InvalidRequestError("The messages render to an empty prompt.", parameter="messages")
     return tuple(tokens)
 
 
-def _apply_template(tokenizer: Tokenizer, messages: Sequence[Message]) -> str:
-    conversation = [{"role": message.role.value, "content": message.text} for message in messages]
+def _apply_template(tokenizer: Tokenizer, messages: Sequence[Message], literal_texts: LiteralTexts) -> str:
+    conversation = [
+        {"role": message.role.value, "content": literal_texts.take_out(message.text)} for message in messages
+    ]
     try:
         return tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
     except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
