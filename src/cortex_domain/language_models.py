@@ -1,7 +1,9 @@
 """Language models as things that are named, described, stored and loaded."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import PurePath
 from typing import NewType
@@ -33,6 +35,21 @@ def parse_model_id(text: str, /) -> ModelId:
             parameter="model",
         )
     return ModelId(text)
+
+
+def nearest_names(name: str, known: Iterable[str], /, *, cutoff: float = 0.6) -> list[str]:
+    """Finds the names that somebody may have meant, whatever the case of their letters.
+
+    Args:
+        name: What was written.
+        known: Names that exist.
+        cutoff: 0 to 1; least similarity, by `difflib.SequenceMatcher.ratio`. 0 takes any.
+
+    Returns:
+        Up to three of the known names, the most similar first.
+    """
+    by_folded = {candidate.casefold(): candidate for candidate in known}
+    return [by_folded[match] for match in get_close_matches(name.casefold(), by_folded, cutoff=cutoff)]
 
 
 class ModelState(StrEnum):

@@ -65,6 +65,12 @@ def _model_id(value: str) -> str:
         raise ValueError(exc.message) from exc
 
 
+def _whole_number(value: object) -> object:
+    if isinstance(value, str) and "_" in value:
+        raise ValueError("digits only")
+    return value
+
+
 Flag = Annotated[bool, Field(description="true or false")]
 
 
@@ -95,7 +101,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=_ENV_FILE, extra="ignore", env_ignore_empty=True, frozen=True)
 
     host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]+$", description="an IP address or a host name")] = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535, description="a whole number from 0 to 65535")] = 8000
+    port: Annotated[
+        int, BeforeValidator(_whole_number), Field(ge=0, le=65535, description="a whole number from 0 to 65535")
+    ] = 8000
     debug: Flag = False
     environment: Annotated[
         Literal["development", "production", "test"],
@@ -123,7 +131,9 @@ class Settings(BaseSettings):
         AfterValidator(Path.expanduser),
         Field(validate_default=True, description="the path of a directory"),
     ] = Path("~/.cache/mlx-models")
-    default_max_tokens: Annotated[int, Field(ge=1, description="a whole number, at least 1")] = 2048
+    default_max_tokens: Annotated[
+        int, BeforeValidator(_whole_number), Field(ge=1, description="a whole number, at least 1")
+    ] = 2048
     default_temperature: Annotated[float, Field(ge=0, le=2, description="a number from 0 to 2")] = 0.7
     default_top_p: Annotated[float, Field(gt=0, le=1, description="a number above 0, at most 1")] = 0.9
     enable_web_search: Flag = False

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cortex_domain.errors import InvalidRequestError
-from cortex_domain.language_models import ModelDescriptor, ModelId, ModelState, parse_model_id
+from cortex_domain.language_models import ModelDescriptor, ModelId, ModelState, nearest_names, parse_model_id
 
 NAME_LIKE = st.text(alphabet="aZ09_-./\\: \n\x00é~", max_size=12)
 
@@ -69,3 +69,9 @@ def test_a_long_name_is_shown_in_part() -> None:
 def test_a_model_answers_to_its_id_and_aliases() -> None:
     model = ModelDescriptor(id=ModelId("a/b"), aliases=("c",), state=ModelState.AVAILABLE)
     assert [model.answers_to(name) for name in ("a/b", "c", "b")] == [True, True, False]
+
+
+def test_the_nearest_names_are_found_whatever_their_case() -> None:
+    assert nearest_names("STARTER", ["other", "Starter", "started"]) == ["Starter", "started"]
+    assert nearest_names("zzz", ["starter"]) == []
+    assert nearest_names("zzz", ["starter"], cutoff=0) == ["starter"]

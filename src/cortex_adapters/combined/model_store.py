@@ -2,11 +2,10 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from difflib import get_close_matches
 
 from cortex_domain.errors import ModelNotFoundError
 from cortex_domain.events import PullEvent
-from cortex_domain.language_models import ModelDescriptor, ModelFiles, ModelId, parse_model_id
+from cortex_domain.language_models import ModelDescriptor, ModelFiles, ModelId, nearest_names, parse_model_id
 from cortex_domain.ports import ModelStore
 
 
@@ -81,5 +80,5 @@ class CombinedModelStore(ModelStore):
                 return store, descriptor
             by_alias = by_alias or (store, descriptor)
         if by_alias is None:
-            raise ModelNotFoundError(model_id=name, nearest=get_close_matches(name, dict.fromkeys(nearest), cutoff=0))
+            raise ModelNotFoundError(model_id=name, nearest=nearest_names(name, nearest, cutoff=0))
         return by_alias

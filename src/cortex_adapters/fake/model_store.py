@@ -4,12 +4,18 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import PurePath
 
 from cortex_domain.errors import CortexError, ModelNotDownloadedError, ModelNotFoundError
 from cortex_domain.events import PullEvent, PullFinished, PullProgress, PullStarted
-from cortex_domain.language_models import ModelDescriptor, ModelFiles, ModelId, ModelState, parse_model_id
+from cortex_domain.language_models import (
+    ModelDescriptor,
+    ModelFiles,
+    ModelId,
+    ModelState,
+    nearest_names,
+    parse_model_id,
+)
 from cortex_domain.ports import ModelStore
 
 ECHO_MODEL = ModelId("fake/echo")
@@ -155,7 +161,7 @@ class FakeModelStore(ModelStore):
         return replace(descriptor, state=ModelState.DOWNLOADED if is_complete else ModelState.AVAILABLE)
 
     def _not_found(self, name: str) -> ModelNotFoundError:
-        return ModelNotFoundError(model_id=name, nearest=get_close_matches(name, self._known))
+        return ModelNotFoundError(model_id=name, nearest=nearest_names(name, self._known))
 
 
 def _size_bytes(descriptor: ModelDescriptor) -> int:

@@ -2,12 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 
 from cortex_adapters.hugging_face_hub.model_cache import ModelCache
 from cortex_adapters.hugging_face_hub.model_directory import ModelDirectory
 from cortex_domain.errors import InvalidModelError, ModelNotDownloadedError, ModelNotFoundError
-from cortex_domain.language_models import ModelDescriptor, ModelFiles, ModelId, ModelState, parse_model_id
+from cortex_domain.language_models import (
+    ModelDescriptor,
+    ModelFiles,
+    ModelId,
+    ModelState,
+    nearest_names,
+    parse_model_id,
+)
 
 _MEMORY_PER_WEIGHTS = 1.2  # the weights as they are, and a fifth for the cache and the activations of a chat
 
@@ -80,7 +86,7 @@ class KnownModels:
         return entry
 
     def _nearest(self, name: str) -> Sequence[str]:
-        return get_close_matches(name, [known for model in self.list() for known in (model.id, *model.aliases)])
+        return nearest_names(name, [known for model in self.list() for known in (model.id, *model.aliases)])
 
 
 def _describe(found: ModelDirectory, known: ModelDescriptor) -> ModelDescriptor:

@@ -14,7 +14,6 @@ compares sizes: contents are not read again.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager, contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -31,7 +30,14 @@ from cortex_domain.errors import (
     StorageError,
 )
 from cortex_domain.events import PullEvent, PullFinished, PullProgress, PullStarted
-from cortex_domain.language_models import ModelDescriptor, ModelFiles, ModelId, ModelState, parse_model_id
+from cortex_domain.language_models import (
+    ModelDescriptor,
+    ModelFiles,
+    ModelId,
+    ModelState,
+    nearest_names,
+    parse_model_id,
+)
 from cortex_domain.ports import ModelStore
 
 STARTER_MODEL = ModelId("HuggingFaceTB/SmolLM2-135M-Instruct")
@@ -176,7 +182,7 @@ def _require_starter(model_id: ModelId) -> None:
 
 
 def _not_found(name: str) -> ModelNotFoundError:
-    return ModelNotFoundError(model_id=name, nearest=get_close_matches(name, (STARTER_MODEL, STARTER_ALIAS)))
+    return ModelNotFoundError(model_id=name, nearest=nearest_names(name, (STARTER_MODEL, STARTER_ALIAS)))
 
 
 async def _on_disk(call: Callable[P, ResultT], /, *args: P.args, **kwargs: P.kwargs) -> ResultT:

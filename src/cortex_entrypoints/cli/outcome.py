@@ -1,7 +1,10 @@
 """Runs a command and turns what went wrong into one line and an exit code."""
 
 import asyncio
+import os
+import sys
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -32,6 +35,12 @@ def run_command(command: Command) -> None:
         if exc.name not in {"mlx", "mlx.core", "mlx_lm"}:
             raise
         _leave("MLX is not installed. Install one of the extras: metal (macOS), cpu, cuda12, cuda13.", code=FAILED)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        _abandon_output()
+        raise typer.Exit(FAILED) from None
+    except OSError as exc:
+        _abandon_output()
+        _leave(str(exc), code=FAILED)
     except KeyboardInterrupt:
         typer.echo(err=True)
         raise typer.Exit(INTERRUPTED) from None
@@ -45,6 +54,12 @@ def tell_failure(message: str) -> None:
 def tell_warning(message: str) -> None:
     """Writes one line that deserves attention to standard error."""
     typer.secho(f"cortex: {message}", fg=typer.colors.YELLOW, err=True)
+
+
+def _abandon_output() -> None:
+    """Lets what cannot be written go: the interpreter would try again at its end, and complain."""
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _leave(message: str, *, code: int) -> NoReturn:

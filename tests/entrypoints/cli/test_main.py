@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -66,3 +67,22 @@ def test_a_bad_setting_is_one_line_and_exits_with_2(cortex_command: CortexComman
 def test_settings_are_checked_before_mlx_is_loaded(cli_environment: dict[str, str]) -> None:
     environment = cli_environment | {"DEFAULT_MODEL": "starter", "PORT": "-1"}
     assert imported_by(["models", "list"], environment) & {"mlx", "mlx_lm", "transformers"} == set()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_output_that_cannot_be_written_is_one_line(cli_environment: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "cortex_entrypoints.cli.main", "chat", "hello"]
+    environment = cli_environment | {"DEFAULT_MODEL": "fake/echo"}
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env=environment,
+            timeout=60,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr == "cortex: [Errno 28] No space left on device\n"
