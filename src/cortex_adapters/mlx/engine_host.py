@@ -29,11 +29,11 @@ from cortex_adapters.mlx.engine_messages import (
 )
 from cortex_adapters.mlx.jobs import Job, JobId, JobStep
 from cortex_adapters.mlx.open_job import OpenJob
+from cortex_adapters.mlx.suspicion import MAX_SUSPICION, died_of_call, died_of_job, suspicion_by
 from cortex_domain.errors import (
     CortexError,
     GeneratorBusyError,
     GeneratorFailedError,
-    InvalidModelError,
     ShuttingDownError,
 )
 from cortex_domain.language_models import LoadedModel, ModelFiles, ModelId
@@ -41,11 +41,8 @@ from cortex_domain.language_models import LoadedModel, ModelFiles, ModelId
 logger = logging.getLogger(__name__)
 
 MAX_WAITING_JOBS = 256
-MAX_SUSPICION = 4
-"""At this much suspicion a job, a load or a reload is taken for what engines die of."""
-_CRASH_SUSPICION = 2
-_OUTSIDE_SUSPICION = 1
-MAX_FAILED_STARTS = 3
+FAILED_START_PAUSES_S = (0.1, 0.5)
+"""Seconds between starts that fail one after the other; after one more failure there is no further start."""
 _BUSY_RETRY_AFTER_S = 2.0
 
 
@@ -287,11 +284,13 @@ class EngineHost:
                 return
             failed_starts = 0 if self._ready.done() else failed_starts + 1
             logger.error("The engine %s", ended.description)
-            if failed_starts >= MAX_FAILED_STARTS:
+            if failed_starts > len(FAILED_START_PAUSES_S):
                 self._give_up(ended)
                 return
             self._trouble = f"The engine {ended.description} and is being started again."
             self._blame(ended)
+            if failed_starts:
+                await asyncio.sleep(FAILED_START_PAUSES_S[failed_starts - 1])
             self.restarts += 1
 
     async def _run_engine(self, is_up: asyncio.Future[None]) -> EngineEnd:
@@ -336,7 +335,7 @@ class EngineHost:
             self._calls.pop(call.command.call_id, None)
         if not call.answer.done():
             ended = self._ended.result()
-            held.suspicion += _suspicion(ended)
+            held.suspicion += suspicion_by(ended)
             if held.suspicion >= MAX_SUSPICION:
                 self._lose(held, f"the engine {ended.description}")
         elif (error := call.answer.exception()) is not None:
@@ -388,38 +387,21 @@ class EngineHost:
         """Suspects what the engine had and did not finish, or not even begin to answer."""
         for job in [job for job in self._jobs.values() if job.is_fruitless]:
             job.is_fruitless = False
-            job.suspicion += _suspicion(ended)
+            job.suspicion += suspicion_by(ended)
             if job.suspicion >= MAX_SUSPICION:
                 del self._jobs[job.job.id]
-                job.fail(_died_of_job(ended))
+                job.fail(died_of_job(ended))
         for call in [call for call in self._calls.values() if call.is_sent]:
             call.is_sent = False
-            call.suspicion += _suspicion(ended)
+            call.suspicion += suspicion_by(ended)
             if call.suspicion >= MAX_SUSPICION:
                 self._refuse_call(call, ended)
 
     def _refuse_call(self, call: _Call, ended: EngineEnd) -> None:
         del self._calls[call.command.call_id]
         if not call.answer.done():
-            call.answer.set_exception(_died_of_call(call.command, ended))
+            call.answer.set_exception(died_of_call(call.command, ended))
 
 
 async def _first_of(*futures: asyncio.Future[Any]) -> None:
     await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
-
-
-def _suspicion(ended: EngineEnd) -> int:
-    return _OUTSIDE_SUSPICION if ended.is_from_outside else _CRASH_SUSPICION
-
-
-def _died_of_job(ended: EngineEnd) -> CortexError:
-    return GeneratorFailedError(
-        f"The engine {ended.description} each time it worked on this request. Other requests go on; change this one."
-    )
-
-
-def _died_of_call(command: LoadModel | UnloadModel, ended: EngineEnd) -> CortexError:
-    if isinstance(command, LoadModel):
-        reason = f"whenever it is loaded, the engine {ended.description}"
-        return InvalidModelError(model_id=command.files.model_id, reason=reason)
-    return GeneratorFailedError(f"The engine {ended.description} while it unloaded {command.model_id!r}.")

@@ -212,7 +212,7 @@ async def test_every_stream_goes_on_with_the_text_that_it_would_have_had(
 
 
 async def test_many_deaths_in_a_row_change_nothing(killable: Killable) -> None:
-    """Each kill waits until every stream has moved: a job that four engines leave without a token is a suspect."""
+    """Each kill waits until every stream has moved: a job that eight engines leave without a token is refused."""
     expected = await killable.undisturbed(max_tokens=400)
     restarts, kills = killable.host.restarts, 0
     while kills < KILLS:
