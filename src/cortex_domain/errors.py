@@ -25,6 +25,7 @@ Facts are attributes, the message says what to do, and nothing here knows about 
 """
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import ClassVar
 
 
@@ -184,14 +185,28 @@ class InvalidModelError(RequestRefusedError):
         self.reason = reason
 
 
+class UnavailableReason(StrEnum):
+    """Why Cortex takes nothing more for now.
+
+    QUEUE_FULL: as many requests wait as may. MEMORY_PRESSURE: there is not the memory for more. DRAINING: it finishes
+    what it has and stops.
+    """
+
+    QUEUE_FULL = "queue_full"
+    MEMORY_PRESSURE = "memory_pressure"
+    DRAINING = "draining"
+
+
 class ResourceUnavailableError(CortexError):
     """Something that Cortex needs is missing now; the same request may succeed later.
 
     Attributes:
+        reason: Why Cortex takes nothing more for now; None when that is not the case.
         retry_after_s: Seconds after which trying again makes sense, or None when nobody can tell.
     """
 
     code = "resource_unavailable"
+    reason: UnavailableReason | None = None
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
@@ -199,9 +214,23 @@ class ResourceUnavailableError(CortexError):
 
 
 class GeneratorBusyError(ResourceUnavailableError):
-    """The text generator has as many requests waiting as it accepts."""
+    """The text generator has as many requests as it can take.
+
+    Attributes:
+        reason: What there is too little of: `QUEUE_FULL` or `MEMORY_PRESSURE`.
+    """
 
     code = "generator_busy"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: UnavailableReason = UnavailableReason.QUEUE_FULL,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.reason = reason
 
 
 class GeneratorFailedError(ResourceUnavailableError):
@@ -228,6 +257,7 @@ class ShuttingDownError(ResourceUnavailableError):
     """Cortex is finishing what it has and takes nothing new."""
 
     code = "shutting_down"
+    reason = UnavailableReason.DRAINING
 
 
 class InsufficientMemoryError(ResourceUnavailableError):
@@ -240,6 +270,7 @@ class InsufficientMemoryError(ResourceUnavailableError):
     """
 
     code = "insufficient_memory"
+    reason = UnavailableReason.MEMORY_PRESSURE
 
     def __init__(self, *, model_id: str, required_bytes: int, available_bytes: int) -> None:
         super().__init__(

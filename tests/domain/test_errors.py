@@ -21,6 +21,8 @@ from cortex_domain.errors import (
     ModelNotLoadedError,
     RequestRefusedError,
     ResourceUnavailableError,
+    ShuttingDownError,
+    UnavailableReason,
     UnsupportedCapabilityError,
 )
 
@@ -81,11 +83,13 @@ def test_each_error_says_who_can_act() -> None:
         (ModelAccessDeniedError(model_id="a/b"), {"model_id": "a/b"}, "HF_TOKEN"),
         (ModelInUseError(model_id="a/b"), {"model_id": "a/b"}, "Unload it first"),
         (InvalidModelError(model_id="a/b", reason="it is torn"), {"reason": "it is torn"}, "it is torn."),
-        (GeneratorBusyError("Later.", retry_after_s=2), {"retry_after_s": 2}, "Later."),
+        (GeneratorBusyError("Later.", retry_after_s=2), {"retry_after_s": 2, "reason": "queue_full"}, "Later."),
+        (GeneratorBusyError("Full.", reason=UnavailableReason.MEMORY_PRESSURE), {"reason": "memory_pressure"}, "Full."),
+        (ShuttingDownError("Bye."), {"reason": "draining"}, "Bye."),
         (ModelNotLoadedError(model_id="a/b"), {"model_id": "a/b", "retry_after_s": 1}, "Load it"),
         (
             InsufficientMemoryError(model_id="a/b", required_bytes=3, available_bytes=2),
-            {"model_id": "a/b", "required_bytes": 3, "available_bytes": 2, "retry_after_s": None},
+            {"model_id": "a/b", "required_bytes": 3, "available_bytes": 2, "reason": "memory_pressure"},
             "needs about 3 bytes",
         ),
         (

@@ -44,6 +44,7 @@ MAX_WAITING_JOBS = 256
 FAILED_START_PAUSES_S = (0.1, 0.5)
 """Seconds between starts that fail one after the other; after one more failure there is no further start."""
 _BUSY_RETRY_AFTER_S = 2.0
+_RESTART_RETRY_AFTER_S = 5.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -127,7 +128,9 @@ class EngineHost:
         """Ends what runs with `ShuttingDownError`, frees the engine and waits until it has ended."""
         if self._supervision is None:
             return
-        self._refusal = self._refusal or ShuttingDownError("The engine is stopping. Send the request again later.")
+        self._refusal = self._refusal or ShuttingDownError(
+            "The engine is stopping. Send the request again later.", retry_after_s=_RESTART_RETRY_AFTER_S
+        )
         # First, because otherwise it could start another engine behind the one that is being stopped.
         self._supervision.cancel()
         await asyncio.wait({self._supervision})

@@ -32,6 +32,7 @@ from cortex_domain.errors import (
     ResourceUnavailableError,
     ShuttingDownError,
     StorageError,
+    UnavailableReason,
     UnsupportedCapabilityError,
 )
 from cortex_entrypoints.http.edge_errors import (
@@ -103,6 +104,7 @@ def error_facts(error: Exception, /) -> ErrorFacts:
     return ErrorFacts(
         code=error.code,
         message=error.message,
+        reason=error.reason if isinstance(error, ResourceUnavailableError) else None,
         param=getattr(error, "parameter", None),
         details=_details(error) or None,
     )
@@ -146,7 +148,7 @@ def _details(error: CortexError) -> dict[str, Any]:
     return {
         name: value
         for name, value in vars(error).items()
-        if not name.startswith("_") and name not in _NOT_DETAILS and value is not None
+        if not (name.startswith("_") or name in _NOT_DETAILS or value is None or isinstance(value, UnavailableReason))
     }
 
 

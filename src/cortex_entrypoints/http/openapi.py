@@ -32,9 +32,10 @@ API_INFO: Final = Info(
     version="1",
     summary="Chat with language models that run on this machine.",
     description="""\
-Every error is `{"error": {"code", "message", "param"?, "details"?}}`; the message says what to do, `code` never changes
-its meaning, `details` holds facts for programs. 400 means that a request breaks a rule of the API, 422 that it keeps
-them all and this model still cannot serve it, 503 that the same request may succeed later.
+Every error is `{"error": {"code", "message", "reason"?, "param"?, "details"?}}`; the message says what to do, `code`
+never changes its meaning, `details` holds facts for programs. 400 means that a request breaks a rule of the API, 422
+that it keeps them all and this model still cannot serve it, 503 that the same request may succeed later. A server that
+takes nothing more for now says why in `reason`: `queue_full`, `memory_pressure`, or `draining` when it is stopping.
 
 A request is served if its Host is this server's own name or in ALLOWED_HOSTS, and its Origin, if it has one, this
 server's own or in ALLOWED_ORIGINS.

@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field
 
 from cortex_domain.engine_status import Device
+from cortex_domain.errors import UnavailableReason
 from cortex_domain.generation import FinishReason, GenerationResult, GenerationTimings, TokenUsage
 from cortex_domain.language_models import ModelDescriptor, ModelId
 from cortex_entrypoints.default_model import DefaultModelStatus
@@ -19,6 +20,9 @@ class ErrorFacts(BaseModel):
 
     code: str = Field(description="Stable identifier in snake_case.")
     message: str = Field(description="One or two sentences for the person who can act.")
+    reason: UnavailableReason | None = Field(
+        default=None, exclude_if=_is_none, description="Why the server takes nothing more for now."
+    )
     param: str | None = Field(
         default=None, exclude_if=_is_none, description="Dotted path of the value in the request that is wrong."
     )

@@ -56,6 +56,7 @@ ERRORS = [
     errors.InvalidModelError(model_id=MODEL, reason="half of it is missing"),
     errors.ResourceUnavailableError("later", retry_after_s=2.5),
     errors.GeneratorBusyError("later", retry_after_s=1),
+    errors.GeneratorBusyError("later", reason=errors.UnavailableReason.MEMORY_PRESSURE),
     errors.GeneratorFailedError("it failed"),
     errors.ModelNotLoadedError(model_id=MODEL),
     errors.ShuttingDownError("bye"),

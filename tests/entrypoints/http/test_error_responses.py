@@ -10,10 +10,14 @@ from cortex_domain.errors import (
     ContractViolationError,
     CortexError,
     GeneratorBusyError,
+    InsufficientMemoryError,
+    InvalidModelError,
     InvalidRequestError,
     ModelNotFoundError,
     RequestRefusedError,
     ResourceUnavailableError,
+    ShuttingDownError,
+    UnavailableReason,
     UnsupportedCapabilityError,
 )
 from cortex_entrypoints.http import edge_errors
@@ -73,6 +77,28 @@ def test_the_parameter_is_no_detail() -> None:
     facts = error_facts(UnsupportedCapabilityError(capability="seed", model_id="a/b", parameter="seed"))
     assert facts.param == "seed"
     assert facts.details == {"capability": "seed", "model_id": "a/b"}
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (GeneratorBusyError("Full."), "queue_full"),
+        (GeneratorBusyError("Full.", reason=UnavailableReason.MEMORY_PRESSURE), "memory_pressure"),
+        (InsufficientMemoryError(model_id="a/b", required_bytes=2, available_bytes=1), "memory_pressure"),
+        (ShuttingDownError("Bye."), "draining"),
+    ],
+)
+async def test_a_server_that_takes_nothing_more_says_why(error: CortexError, reason: str) -> None:
+    response = error_response(error)
+    body = json.loads(await response.get_data(as_text=True))["error"]
+    assert (response.status_code, body["code"], body["reason"]) == (503, error.code, reason)
+    assert "reason" not in body.get("details", {})
+
+
+def test_what_is_wrong_with_a_model_is_a_detail() -> None:
+    facts = error_facts(InvalidModelError(model_id="a/b", reason="half of it is missing"))
+    assert facts.reason is None
+    assert facts.details == {"model_id": "a/b", "reason": "half of it is missing"}
 
 
 def test_facts_that_nobody_knows_are_left_out() -> None:
