@@ -4,17 +4,24 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import PurePath
 
 import pytest
 
 from cortex_contracts.checks import checks
 from cortex_contracts.conversations import chat, first_delta
 from cortex_contracts.text_generator import TextGeneratorHarness
-from cortex_domain.errors import InvalidModelError, ModelNotLoadedError
+from cortex_domain.errors import (
+    InvalidModelError,
+    LoadOptionRefusedError,
+    ModelLoadedOtherwiseError,
+    ModelNotLoadedError,
+)
 from cortex_domain.events import GenerationEvent, GenerationFinished
-from cortex_domain.language_models import ModelFiles, ModelId
+from cortex_domain.language_models import LoadOptions, ModelFiles, ModelId
 from cortex_domain.ports import ModelLoader
 
+SOME_OPTIONS = LoadOptions(lora_weights=PurePath("no-such-directory"))
 NEVER_LOADED = ModelId("nobody/never-loaded-this")
 
 
@@ -27,10 +34,12 @@ class ModelLoaderHarness(TextGeneratorHarness):
     Attributes:
         other_files: A second model; may be the same directory under another id.
         invalid_files: Files that are no model that this adapter runs.
+        options: Load options that the adapter honours for `files`; None when it honours none.
     """
 
     other_files: ModelFiles
     invalid_files: ModelFiles
+    options: LoadOptions | None = None
 
 
 @pytest.mark.asyncio
@@ -63,6 +72,29 @@ class ModelLoaderContract:
         first = await harness.loader.load(harness.files)
         assert await harness.loader.load(harness.files) == first
         assert _loaded_ids(harness.loader) == [harness.files.model_id]
+
+    @checks("model_loader.keeps_options")
+    async def test_keeps_options(self, harness: ModelLoaderHarness) -> None:
+        """Loads with options, then takes the model as it is; or is refused."""
+        await _unload_all(harness.loader)
+        if harness.options is None:
+            with pytest.raises(LoadOptionRefusedError) as caught:
+                await harness.loader.load(harness.files, SOME_OPTIONS)
+            assert caught.value.parameter in SOME_OPTIONS.given
+            assert harness.files.model_id not in _loaded_ids(harness.loader)
+        else:
+            assert (await harness.loader.load(harness.files, harness.options)).options == harness.options
+            assert (await harness.loader.load(harness.files)).options == harness.options
+
+    @checks("model_loader.refuses_other_options")
+    async def test_refuses_other_options(self, harness: ModelLoaderHarness) -> None:
+        """Loads without options, then with some."""
+        await _unload_all(harness.loader)
+        await harness.loader.load(harness.files)
+        with pytest.raises(ModelLoadedOtherwiseError) as caught:
+            await harness.loader.load(harness.files, harness.options or SOME_OPTIONS)
+        assert caught.value.model_id == harness.files.model_id
+        assert (await harness.loader.load(harness.files)).options == LoadOptions()
 
     @checks("model_loader.shares_load")
     async def test_shares_load(self, harness: ModelLoaderHarness) -> None:

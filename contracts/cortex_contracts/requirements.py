@@ -16,6 +16,10 @@ REQUIREMENTS: Mapping[str, str] = MappingProxyType(
         "model_loader.listed_until_unloaded": "A model is listed as loaded after `load` and until `unload`.",
         "model_loader.describes_model": "A loaded model tells its memory and context window, the same in the list.",
         "model_loader.loads_once": "Loading a model that is loaded returns what is there.",
+        "model_loader.keeps_options": (
+            "A model is loaded with all options asked for, and tells them; an unknown option is refused."
+        ),
+        "model_loader.refuses_other_options": "Other options do not change a model that is loaded; they are refused.",
         "model_loader.shares_load": "Callers that load the same model at once share one load.",
         "model_loader.lists_in_order": "Several models can be loaded at once and are listed in the order of loading.",
         "model_loader.unload_is_idempotent": "Unloading a model that is not loaded does nothing.",

@@ -28,6 +28,7 @@ from cortex_domain.generation import (
 from cortex_domain.language_models import (
     Capability,
     LoadedModel,
+    LoadOptions,
     ModelDescriptor,
     ModelFiles,
     ModelId,
@@ -59,6 +60,7 @@ __all__ = [
     "GenerationStarted",
     "GenerationTimings",
     "ImagePart",
+    "LoadOptions",
     "LoadedModel",
     "Message",
     "ModelDescriptor",

@@ -9,6 +9,8 @@ CortexError
 │   ├── ModelNotDownloadedError
 │   ├── ModelAccessDeniedError
 │   ├── ModelInUseError
+│   ├── ModelLoadedOtherwiseError
+│   ├── LoadOptionRefusedError
 │   └── InvalidModelError
 ├── ResourceUnavailableError        the same request may succeed later
 │   ├── GeneratorBusyError
@@ -167,6 +169,43 @@ class ModelInUseError(RequestRefusedError):
     def __init__(self, *, model_id: str) -> None:
         super().__init__(f"The model {model_id!r} is loaded. Unload it first.")
         self.model_id = model_id
+
+
+class ModelLoadedOtherwiseError(RequestRefusedError):
+    """The model is in memory already, loaded with other options than those asked for.
+
+    Attributes:
+        model_id: The model.
+        options: Names of the options that differ.
+    """
+
+    code = "model_loaded_otherwise"
+
+    def __init__(self, *, model_id: str, options: Sequence[str]) -> None:
+        super().__init__(
+            f"The model {model_id!r} is loaded with another {' and '.join(options)}. "
+            "Unload it first, or take it as it is by loading it without options."
+        )
+        self.model_id = model_id
+        self.options = tuple(options)
+
+
+class LoadOptionRefusedError(RequestRefusedError):
+    """The model cannot be loaded in this way.
+
+    Attributes:
+        model_id: The model.
+        parameter: The option that does not fit it.
+        reason: Why, as a sentence without its full stop.
+    """
+
+    code = "load_option_refused"
+
+    def __init__(self, *, model_id: str, parameter: str, reason: str) -> None:
+        super().__init__(f"The model {model_id!r} cannot be loaded with this {parameter}: {reason}.")
+        self.model_id = model_id
+        self.parameter = parameter
+        self.reason = reason
 
 
 class InvalidModelError(RequestRefusedError):

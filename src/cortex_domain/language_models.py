@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import PurePath
 from typing import NewType
 
-from cortex_domain.errors import InvalidRequestError
+from cortex_domain.errors import InvalidRequestError, ModelLoadedOtherwiseError
 
 ModelId = NewType("ModelId", str)
 """`namespace/name` as on the Hugging Face hub, or an alias without a namespace; see `parse_model_id`."""
@@ -89,6 +89,7 @@ class ModelDescriptor:
         size_bytes: Its files on disk, or their download size when absent, in bytes; None when unknown.
         memory_bytes: Memory that it needs, or takes once loaded, in bytes; None when unknown.
         context_window: Tokens that prompt and answer may have together; None when unknown.
+        lora_weights: Directory of the low-rank weights that it is loaded with; None when it has none, or is not loaded.
         quantization: Weight format, for example `4-bit` or `float32`; None when unknown.
         capabilities: What can be asked of it beyond plain text. A store says what the model's files have, a use case
             says what remains of that with the adapter that runs it.
@@ -101,6 +102,7 @@ class ModelDescriptor:
     size_bytes: int | None = None
     memory_bytes: int | None = None
     context_window: int | None = None
+    lora_weights: PurePath | None = None
     quantization: str | None = None
     capabilities: frozenset[Capability] = frozenset()
     description: str = ""
@@ -128,6 +130,23 @@ class ModelFiles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoadOptions:
+    """How a model is loaded; without any of these it is what its files say.
+
+    Attributes:
+        lora_weights: Directory of low-rank weights that are added to the model's own, as mlx-lm's training leaves it:
+            `adapter_config.json` and `adapters.safetensors`. None adds none.
+    """
+
+    lora_weights: PurePath | None = None
+
+    @property
+    def given(self) -> frozenset[str]:
+        """Names of the options that are not None."""
+        return frozenset(field.name for field in fields(self) if getattr(self, field.name) is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedModel:
     """A model in memory.
 
@@ -135,8 +154,22 @@ class LoadedModel:
         id: The model.
         memory_bytes: Memory that its weights take, in bytes.
         context_window: Tokens that prompt and answer may have together.
+        options: How it was loaded.
     """
 
     id: ModelId
     memory_bytes: int
     context_window: int
+    options: LoadOptions = LoadOptions()
+
+    def require_options(self, wanted: LoadOptions | None, /) -> None:
+        """Checks that the model was loaded as somebody wants it; None takes it as it is.
+
+        Raises:
+            ModelLoadedOtherwiseError: It was not.
+        """
+        if wanted is None or wanted == self.options:
+            return
+        named = sorted(wanted.given | self.options.given)
+        different = [name for name in named if getattr(wanted, name) != getattr(self.options, name)]
+        raise ModelLoadedOtherwiseError(model_id=self.id, options=different)

@@ -86,6 +86,8 @@ class Settings(BaseSettings):
         allowed_hosts: Host names that the server answers to besides those of its own address, without ports.
         default_model: Id or alias of the model that answers when a request names none; None chooses by device.
         model_cache_dir: Directory of the models.
+        lora_dir: Directory of the LoRA weights that clients of the server may load; a program that embeds Cortex may
+            load any.
         default_max_tokens: Longest answer when a request does not say, in tokens.
         default_temperature: Sampling temperature when an HTTP request or a command does not say. A program that embeds
             Cortex says it in its `SamplingParameters`.
@@ -131,6 +133,11 @@ class Settings(BaseSettings):
         AfterValidator(Path.expanduser),
         Field(validate_default=True, description="the path of a directory"),
     ] = Path("~/.cache/mlx-models")
+    lora_dir: Annotated[
+        Path,
+        AfterValidator(Path.expanduser),
+        Field(validate_default=True, description="the path of a directory"),
+    ] = Path("~/.cache/mlx-lora")
     default_max_tokens: Annotated[
         int, BeforeValidator(_whole_number), Field(ge=1, description="a whole number, at least 1")
     ] = 2048

@@ -14,18 +14,27 @@ from cortex_contracts.clock import ClockHarness
 from cortex_contracts.model_loader import ModelLoaderHarness
 from cortex_contracts.model_store import ModelStoreHarness
 from cortex_domain.errors import InvalidModelError
-from cortex_domain.language_models import MODALITIES, Capability, ModelDescriptor, ModelFiles, ModelId, ModelState
+from cortex_domain.language_models import (
+    MODALITIES,
+    Capability,
+    LoadOptions,
+    ModelDescriptor,
+    ModelFiles,
+    ModelId,
+    ModelState,
+)
 
 SAMPLING = frozenset(Capability) - MODALITIES
 
 
 async def fake_engine_harness(
-    *, capabilities: Iterable[Capability] = SAMPLING, patience_s: float = 60.0
+    *, capabilities: Iterable[Capability] = SAMPLING, honours_options: bool = True, patience_s: float = 60.0
 ) -> ModelLoaderHarness:
     """Builds what serves the text generator's, the model loader's and the engine monitor's contracts."""
     invalid = _files("fake/invalid")
     loader = FakeModelLoader(
-        refusals={invalid.model_id: InvalidModelError(model_id=invalid.model_id, reason="it was made so")}
+        refusals={invalid.model_id: InvalidModelError(model_id=invalid.model_id, reason="it was made so")},
+        honours_options=honours_options,
     )
     generator = FakeTextGenerator(loader=loader, clock=FakeClock(auto_advance=True), capabilities=capabilities)
     files = _files("fake/echo")
@@ -37,6 +46,7 @@ async def fake_engine_harness(
         files=files,
         other_files=_files("fake/parrot"),
         invalid_files=invalid,
+        options=LoadOptions(lora_weights=PurePath("a-lora")) if honours_options else None,
         encode=generator.encode,
         patience_s=patience_s,
     )

@@ -35,6 +35,12 @@ class TestFakeModelLoader(ModelLoaderContract):
         return await fake_engine_harness()
 
 
+class TestFakeModelLoaderThatHonoursNoOptions(ModelLoaderContract):
+    @pytest.fixture
+    async def harness(self) -> ModelLoaderHarness:
+        return await fake_engine_harness(honours_options=False)
+
+
 class TestFakeEngineMonitor(EngineMonitorContract):
     @pytest.fixture
     async def harness(self) -> ModelLoaderHarness:

@@ -46,6 +46,7 @@ def test_the_front_door() -> None:
         "GenerationStarted",
         "GenerationTimings",
         "ImagePart",
+        "LoadOptions",
         "LoadedModel",
         "Message",
         "ModelDescriptor",

@@ -9,7 +9,7 @@ from cortex_contracts.model_loader import ModelLoaderHarness
 from cortex_domain.errors import CortexError, ModelNotLoadedError
 from cortex_domain.events import GenerationEvent
 from cortex_domain.generation import GenerationRequest
-from cortex_domain.language_models import LoadedModel, ModelFiles, ModelId
+from cortex_domain.language_models import LoadedModel, LoadOptions, ModelFiles, ModelId
 from cortex_domain.ports import ModelLoader
 
 
@@ -19,8 +19,8 @@ class _Passing(ModelLoader):
     def __init__(self, inner: ModelLoader) -> None:
         self._inner = inner
 
-    async def load(self, files: ModelFiles, /) -> LoadedModel:
-        return await self._inner.load(files)
+    async def load(self, files: ModelFiles, options: LoadOptions | None = None, /) -> LoadedModel:
+        return await self._inner.load(files, options)
 
     async def unload(self, model_id: ModelId, /) -> None:
         await self._inner.unload(model_id)
@@ -44,15 +44,25 @@ class _ListsUnloaded(_Passing):
 
 
 class _HidesWindow(_Passing):
-    async def load(self, files: ModelFiles, /) -> LoadedModel:
-        return replace(await super().load(files), context_window=0)
+    async def load(self, files: ModelFiles, options: LoadOptions | None = None, /) -> LoadedModel:
+        return replace(await super().load(files, options), context_window=0)
 
 
 class _LoadsAgain(_Passing):
-    async def load(self, files: ModelFiles, /) -> LoadedModel:
-        was_loaded = any(model.id == files.model_id for model in self.loaded())
-        model = await super().load(files)
+    async def load(self, files: ModelFiles, options: LoadOptions | None = None, /) -> LoadedModel:
+        was_loaded = _is_loaded(self, files)
+        model = await super().load(files, options)
         return replace(model, memory_bytes=model.memory_bytes + was_loaded)
+
+
+class _DropsOptions(_Passing):
+    async def load(self, files: ModelFiles, options: LoadOptions | None = None, /) -> LoadedModel:
+        return await super().load(files, options if _is_loaded(self, files) else None)
+
+
+class _IgnoresOtherOptions(_Passing):
+    async def load(self, files: ModelFiles, options: LoadOptions | None = None, /) -> LoadedModel:
+        return await super().load(files, None if _is_loaded(self, files) else options)
 
 
 class _LoadsForEachCaller(_Passing):
@@ -60,10 +70,10 @@ class _LoadsForEachCaller(_Passing):
         super().__init__(inner)
         self._in_flight = 0
 
-    async def load(self, files: ModelFiles, /) -> LoadedModel:
+    async def load(self, files: ModelFiles, options: LoadOptions | None = None, /) -> LoadedModel:
         self._in_flight += 1
         callers = self._in_flight
-        model = await super().load(files)
+        model = await super().load(files, options)
         self._in_flight -= 1
         return replace(model, memory_bytes=model.memory_bytes * callers)
 
@@ -87,9 +97,9 @@ class _Remembering(_Passing):
         super().__init__(inner)
         self._files: dict[ModelId, ModelFiles] = {}
 
-    async def load(self, files: ModelFiles, /) -> LoadedModel:
+    async def load(self, files: ModelFiles, options: LoadOptions | None = None, /) -> LoadedModel:
         self._files[files.model_id] = files
-        return await super().load(files)
+        return await super().load(files, options)
 
 
 class _KeepsWeights(_Remembering):
@@ -115,9 +125,9 @@ class _ListsFailures(_Passing):
         super().__init__(inner)
         self._failed: list[LoadedModel] = []
 
-    async def load(self, files: ModelFiles, /) -> LoadedModel:
+    async def load(self, files: ModelFiles, options: LoadOptions | None = None, /) -> LoadedModel:
         try:
-            return await super().load(files)
+            return await super().load(files, options)
         except CortexError:
             self._failed.append(LoadedModel(id=files.model_id, memory_bytes=1, context_window=1))
             raise
@@ -137,6 +147,10 @@ class _EndsQuietly(PassingTextGenerator):
             return
 
 
+def _is_loaded(loader: ModelLoader, files: ModelFiles) -> bool:
+    return any(model.id == files.model_id for model in loader.loaded())
+
+
 def _breakage(requirement_id: str, broken: Callable[[ModelLoader], ModelLoader]) -> Breakage[ModelLoaderHarness]:
     return Breakage(requirement_id, broken.__name__, lambda harness: replace(harness, loader=broken(harness.loader)))
 
@@ -145,6 +159,8 @@ BROKEN_MODEL_LOADERS: tuple[Breakage[ModelLoaderHarness], ...] = (
     _breakage("model_loader.listed_until_unloaded", _ListsUnloaded),
     _breakage("model_loader.describes_model", _HidesWindow),
     _breakage("model_loader.loads_once", _LoadsAgain),
+    _breakage("model_loader.keeps_options", _DropsOptions),
+    _breakage("model_loader.refuses_other_options", _IgnoresOtherOptions),
     _breakage("model_loader.shares_load", _LoadsForEachCaller),
     _breakage("model_loader.lists_in_order", _ListsBackwards),
     _breakage("model_loader.unload_is_idempotent", _RefusesIdleUnload),

@@ -8,7 +8,7 @@ from cortex_adapters.mlx.jobs import Job, JobId, JobProgress, JobStep
 from cortex_adapters.mlx.model_batch import ModelBatch
 from cortex_adapters.mlx.model_loading import LanguageModel, load_language_model
 from cortex_domain.errors import ModelNotLoadedError
-from cortex_domain.language_models import ModelFiles, ModelId
+from cortex_domain.language_models import LoadOptions, ModelFiles, ModelId
 
 
 class Engine:
@@ -34,17 +34,20 @@ class Engine:
         """
         return self._batch(model_id).language_model
 
-    def load(self, files: ModelFiles, /) -> LanguageModel:
-        """Loads a model, or returns it when it is loaded.
+    def load(self, files: ModelFiles, options: LoadOptions | None = None, /) -> LanguageModel:
+        """Loads a model, or returns it when it is loaded with these options, or with any if there are none.
 
         Raises:
             InvalidModelError: The files are not a model that mlx-lm runs.
             InsufficientMemoryError: The model does not fit.
+            LoadOptionRefusedError: An option does not fit the model.
+            ModelLoadedOtherwiseError: It is loaded, with other options.
         """
         batch = self._batches.get(files.model_id)
         if batch is None:
-            batch = ModelBatch(load_language_model(files))
+            batch = ModelBatch(load_language_model(files, options or LoadOptions()))
             self._batches[files.model_id] = batch
+        batch.language_model.as_loaded().require_options(options)
         return batch.language_model
 
     def unload(self, model_id: ModelId, /) -> list[JobStep]:

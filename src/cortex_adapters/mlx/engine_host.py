@@ -36,7 +36,7 @@ from cortex_domain.errors import (
     GeneratorFailedError,
     ShuttingDownError,
 )
-from cortex_domain.language_models import LoadedModel, ModelFiles, ModelId
+from cortex_domain.language_models import LoadedModel, LoadOptions, ModelFiles, ModelId
 
 logger = logging.getLogger(__name__)
 
@@ -137,18 +137,22 @@ class EngineHost:
         await self._link.stop()
         self._end_all(self._refusal)
 
-    async def load(self, files: ModelFiles, /) -> LoadedModel:
+    async def load(self, files: ModelFiles, options: LoadOptions | None = None, /) -> LoadedModel:
         """Loads a model between two steps; one that is loaded is returned.
 
         Raises:
             InvalidModelError: The files are not a model that mlx-lm runs, or loading them ends the engine.
             InsufficientMemoryError: The model does not fit.
+            LoadOptionRefusedError: An option does not fit the model.
+            ModelLoadedOtherwiseError: It is loaded, with other options.
             GeneratorFailedError: The engine failed.
             ShuttingDownError: The engine is stopping.
         """
-        if files.model_id in self._models:
-            return self._models[files.model_id].model
-        model = await self._call(LoadModel(call_id=next(self._numbers), files=files))
+        held = self._models.get(files.model_id)
+        if held is not None:
+            held.model.require_options(options)
+            return held.model
+        model = await self._call(LoadModel(call_id=next(self._numbers), files=files, options=options))
         assert model is not None
         return model
 
@@ -331,7 +335,7 @@ class EngineHost:
     async def _reload(self, held: _HeldModel) -> None:
         if self._ended.done():
             return
-        call = self._new_call(LoadModel(call_id=next(self._numbers), files=held.files))
+        call = self._new_call(LoadModel(call_id=next(self._numbers), files=held.files, options=held.model.options))
         try:
             await self._carry_out_alone(call)
         finally:

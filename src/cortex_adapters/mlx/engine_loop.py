@@ -97,7 +97,7 @@ class EngineLoop:
         self._report(CallFailed(call_id=call_id, error=error, memory_use=self._engine.memory_use()))
 
     def _load(self, command: LoadModel) -> ModelLoaded:
-        model = self._engine.load(command.files).as_loaded()
+        model = self._engine.load(command.files, command.options).as_loaded()
         return ModelLoaded(call_id=command.call_id, model=model, memory_use=self._engine.memory_use())
 
     def _unload(self, command: UnloadModel) -> ModelUnloaded:

@@ -6,7 +6,7 @@ from typing import Literal
 from cortex_adapters.mlx.device import MemoryUse
 from cortex_adapters.mlx.jobs import Job, JobId, JobProgress, JobStep
 from cortex_domain.errors import CortexError
-from cortex_domain.language_models import LoadedModel, ModelFiles, ModelId
+from cortex_domain.language_models import LoadedModel, LoadOptions, ModelFiles, ModelId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +16,7 @@ class LoadModel:
     type: Literal["load"] = "load"
     call_id: int
     files: ModelFiles
+    options: LoadOptions | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,7 @@ _DATACLASSES = (
     events.TextDelta,
     events.GenerationFinished,
     language_models.ModelFiles,
+    language_models.LoadOptions,
     language_models.LoadedModel,
     messages.Message,
     messages.TextPart,

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from cortex_adapters.mlx.engine_host import EngineHost
-from cortex_domain.language_models import LoadedModel, ModelFiles, ModelId
+from cortex_domain.language_models import LoadedModel, LoadOptions, ModelFiles, ModelId
 from cortex_domain.ports import ModelLoader
 
 
@@ -13,11 +13,11 @@ class MlxModelLoader(ModelLoader):
 
     def __init__(self, *, host: EngineHost) -> None:
         self._host = host
-        self._loading: dict[ModelId, asyncio.Task[LoadedModel]] = {}
+        self._loading: dict[tuple[ModelId, LoadOptions | None], asyncio.Task[LoadedModel]] = {}
 
-    async def load(self, files: ModelFiles, /) -> LoadedModel:
+    async def load(self, files: ModelFiles, options: LoadOptions | None = None, /) -> LoadedModel:
         """See `ModelLoader.load`. A caller that is cancelled leaves the load to the others."""
-        return await asyncio.shield(self._shared_load(files))
+        return await asyncio.shield(self._shared_load(files, options))
 
     async def unload(self, model_id: ModelId, /) -> None:
         """See `ModelLoader.unload`."""
@@ -27,10 +27,11 @@ class MlxModelLoader(ModelLoader):
         """See `ModelLoader.loaded`."""
         return self._host.models
 
-    def _shared_load(self, files: ModelFiles) -> "asyncio.Task[LoadedModel]":
-        task = self._loading.get(files.model_id)
+    def _shared_load(self, files: ModelFiles, options: LoadOptions | None) -> "asyncio.Task[LoadedModel]":
+        key = (files.model_id, options)
+        task = self._loading.get(key)
         if task is None:
-            task = asyncio.ensure_future(self._host.load(files))
-            self._loading[files.model_id] = task
-            task.add_done_callback(lambda _: self._loading.pop(files.model_id))
+            task = asyncio.ensure_future(self._host.load(files, options))
+            self._loading[key] = task
+            task.add_done_callback(lambda _: self._loading.pop(key))
         return task

@@ -37,5 +37,6 @@ class DescribeModel:
                     state=ModelState.LOADED,
                     memory_bytes=model.memory_bytes,
                     context_window=model.context_window,
+                    lora_weights=model.options.lora_weights,
                 )
         return served

@@ -3,6 +3,7 @@
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 
@@ -39,6 +40,7 @@ class ChatOptions:
         top_p: See `SamplingParameters`.
         max_tokens: See `GenerationRequest`.
         seed: See `SamplingParameters`.
+        lora_weights: See `LoadOptions`.
     """
 
     model: str | None = None
@@ -47,6 +49,7 @@ class ChatOptions:
     top_p: float | None = None
     max_tokens: int | None = None
     seed: int | None = None
+    lora_weights: Path | None = None
 
     def sampling(self, settings: Settings) -> SamplingParameters:
         """Fills in what the settings say.

@@ -4,6 +4,7 @@
 """
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -69,6 +70,9 @@ def _chat(
     top_p: Annotated[float | None, typer.Option(help="Above 0, up to 1.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Longest answer, in tokens.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same answer.")] = None,
+    lora_weights: Annotated[
+        Path | None, typer.Option(metavar="DIRECTORY", help="LoRA weights to add to the model's own.")
+    ] = None,
 ) -> None:
     """Ask a model, or talk with it. What is piped in belongs to the question."""
     from cortex_entrypoints.cli.chat import chat
@@ -76,7 +80,13 @@ def _chat(
     from cortex_entrypoints.cli.outcome import run_command
 
     options = ChatOptions(
-        model=model, system=system, temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed
+        model=model,
+        system=system,
+        temperature=temperature,
+        top_p=top_p,
+        max_tokens=max_tokens,
+        seed=seed,
+        lora_weights=lora_weights,
     )
     run_command(lambda settings: chat(settings, prompt=prompt, options=options))
 

@@ -14,6 +14,7 @@ from cortex_entrypoints.http.error_responses import install_error_responses
 from cortex_entrypoints.http.health_routes import health_routes
 from cortex_entrypoints.http.host_check import HostCheck
 from cortex_entrypoints.http.in_flight import InFlight
+from cortex_entrypoints.http.lora_directory import LoraDirectory
 from cortex_entrypoints.http.model_names import ModelNameConverter
 from cortex_entrypoints.http.model_routes import model_routes
 from cortex_entrypoints.http.openapi import API_INFO, ApiDescription
@@ -57,7 +58,7 @@ def _register_routes(app: Quart, cortex: Cortex, settings: Settings, in_flight: 
         model=cortex.default_model, temperature=settings.default_temperature, top_p=settings.default_top_p
     )
     app.register_blueprint(health_routes(cortex, settings, in_flight))
-    app.register_blueprint(model_routes(cortex, in_flight))
+    app.register_blueprint(model_routes(cortex, in_flight, LoraDirectory(settings.lora_dir)))
     app.register_blueprint(chat_routes(cortex, defaults, in_flight))
     app.register_blueprint(documentation_routes())
 

@@ -3,6 +3,7 @@
 An id may stand in a path with its `/` plain, percent-encoded, or written `__`.
 """
 
+from functools import partial
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -14,9 +15,11 @@ from cortex_domain.errors import (
     InsufficientStorageError,
     InvalidModelError,
     InvalidRequestError,
+    LoadOptionRefusedError,
     ModelAccessDeniedError,
     ModelDownloadError,
     ModelInUseError,
+    ModelLoadedOtherwiseError,
     ModelNotDownloadedError,
     ModelNotFoundError,
     ShuttingDownError,
@@ -28,14 +31,24 @@ from cortex_entrypoints.cortex import Cortex
 from cortex_entrypoints.http.event_responses import event_response
 from cortex_entrypoints.http.in_flight import InFlight
 from cortex_entrypoints.http.json_responses import json_response
+from cortex_entrypoints.http.lora_directory import LoraDirectory
 from cortex_entrypoints.http.model_names import resolve_model_name
 from cortex_entrypoints.http.operation_notes import OperationNotes, documented
+from cortex_entrypoints.http.request_bodies import LoadBody
+from cortex_entrypoints.http.request_reading import read_optional_body
 from cortex_entrypoints.http.response_bodies import ModelList
 
 _DESCRIPTOR = TypeAdapter(ModelDescriptor)
 _NAMING_ERRORS = (InvalidRequestError, ModelNotFoundError, StorageError)
 _UNLOADING_ERRORS = (*_NAMING_ERRORS, GeneratorFailedError, ShuttingDownError)
-_LOADING_ERRORS = (*_UNLOADING_ERRORS, ModelNotDownloadedError, InvalidModelError, InsufficientMemoryError)
+_LOADING_ERRORS = (
+    *_UNLOADING_ERRORS,
+    ModelNotDownloadedError,
+    ModelLoadedOtherwiseError,
+    LoadOptionRefusedError,
+    InvalidModelError,
+    InsufficientMemoryError,
+)
 _DELETING_ERRORS = (*_NAMING_ERRORS, ModelInUseError, ShuttingDownError)
 _PULLING_ERRORS = (
     *_NAMING_ERRORS,
@@ -47,15 +60,16 @@ _PULLING_ERRORS = (
 )
 
 
-def model_routes(cortex: Cortex, in_flight: InFlight) -> Blueprint:
+def model_routes(cortex: Cortex, in_flight: InFlight, lora_directory: LoraDirectory) -> Blueprint:
     """Builds the routes below `/api/models`."""
     routes = Blueprint("models", __name__, url_prefix="/api/models")
+    encode = partial(_encode, lora_directory)
 
     @routes.get("")
     @documented(OperationNotes(tag="models", answer=ModelList, errors=(StorageError,)))
     async def list_models() -> Response:
         """Lists the models that are here and those of the catalogue, sorted by id."""
-        models = [_encode(model) for model in await cortex.list_models()]
+        models = [encode(model) for model in await cortex.list_models()]
         return json_response({"models": models, "default_model": cortex.default_model})
 
     @routes.get("/<model:model_id>")
@@ -63,16 +77,25 @@ def model_routes(cortex: Cortex, in_flight: InFlight) -> Blueprint:
     async def describe_model(model_id: str) -> Response:
         """Describes a model."""
         name = await resolve_model_name(model_id, cortex.describe_model)
-        return json_response(_encode(await cortex.describe_model(name)))
+        return json_response(encode(await cortex.describe_model(name)))
 
     @routes.post("/<model:model_id>/load")
-    @documented(OperationNotes(tag="models", answer=ModelDescriptor, errors=_LOADING_ERRORS))
+    @documented(
+        OperationNotes(
+            tag="models", body=LoadBody, is_body_required=False, answer=ModelDescriptor, errors=_LOADING_ERRORS
+        )
+    )
     async def load_model(model_id: str) -> Response:
-        """Brings a model into memory; answers when it is there."""
+        """Brings a model into memory; answers when it is there.
+
+        One that is loaded with other options than those of the body is not changed: unload it first.
+        """
+        body = await read_optional_body(LoadBody)
         async with in_flight.work():
             name = await resolve_model_name(model_id, cortex.describe_model)
-            await cortex.load_model(name)
-            return json_response(_encode(await cortex.describe_model(name)))
+            lora_weights = None if body.lora_weights is None else lora_directory.find(body.lora_weights)
+            await cortex.load_model(name, lora_weights=lora_weights)
+            return json_response(encode(await cortex.describe_model(name)))
 
     @routes.post("/<model:model_id>/unload")
     @documented(OperationNotes(tag="models", answer=ModelDescriptor, errors=_UNLOADING_ERRORS))
@@ -81,7 +104,7 @@ def model_routes(cortex: Cortex, in_flight: InFlight) -> Blueprint:
         async with in_flight.work():
             name = await resolve_model_name(model_id, cortex.describe_model)
             await cortex.unload_model(name)
-            return json_response(_encode(await cortex.describe_model(name)))
+            return json_response(encode(await cortex.describe_model(name)))
 
     @routes.post("/<model:model_id>/pull")
     @documented(OperationNotes(tag="models", events=PullEvent, errors=_PULLING_ERRORS))
@@ -104,6 +127,8 @@ def model_routes(cortex: Cortex, in_flight: InFlight) -> Blueprint:
     return routes
 
 
-def _encode(descriptor: ModelDescriptor) -> dict[str, Any]:
+def _encode(lora_directory: LoraDirectory, descriptor: ModelDescriptor) -> dict[str, Any]:
     body: dict[str, Any] = _DESCRIPTOR.dump_python(descriptor, mode="json")
+    if descriptor.lora_weights is not None:
+        body["lora_weights"] = lora_directory.name_of(descriptor.lora_weights)
     return {**body, "capabilities": sorted(body["capabilities"])}

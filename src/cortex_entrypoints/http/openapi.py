@@ -117,7 +117,7 @@ class ApiDescription(OpenAPIProvider):
         operation: dict[str, Any] = {"tags": [notes.tag], "responses": dict(self._responses(notes))}
         if notes.body is not None:
             body = {"application/json": {"schema": self._ref(notes.body)}}
-            operation["requestBody"] = {"required": True, "content": body}
+            operation["requestBody"] = {"required": notes.is_body_required, "content": body}
         return operation
 
     def _responses(self, notes: OperationNotes) -> Iterator[tuple[str, dict[str, Any]]]:

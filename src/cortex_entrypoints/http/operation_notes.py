@@ -20,6 +20,7 @@ class OperationNotes:
     Attributes:
         tag: Group that it is listed in.
         body: Body that it reads; None reads none.
+        is_body_required: Whether it has to be there.
         answer: Type of its JSON answer; None has none.
         status: Status of a success.
         events: Union of the events that it streams; None streams none.
@@ -29,6 +30,7 @@ class OperationNotes:
 
     tag: str
     body: type[BaseModel] | None = None
+    is_body_required: bool = True
     answer: Any = None
     status: int = 200
     events: Any = None

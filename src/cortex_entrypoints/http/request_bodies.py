@@ -229,6 +229,17 @@ _SAMPLING_FIELDS = (
 )
 
 
+LoraName = Annotated[
+    str,
+    Field(
+        max_length=200,
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$",
+        description="LoRA weights to add to the model's own: a directory in the server's LORA_DIR that holds "
+        "adapter_config.json and adapters.safetensors, as mlx-lm's training leaves them.",
+    ),
+]
+
+
 class ChatBody(Body):
     """A chat to be continued by one answer. A field that is absent or null takes its default."""
 
@@ -276,3 +287,9 @@ class ChatBody(Body):
         if self.stop is None:
             return ()
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
+
+
+class LoadBody(Body):
+    """How to load a model. Without any field, one that is loaded stays as it is."""
+
+    lora_weights: LoraName | None = None

@@ -32,9 +32,24 @@ async def read_body(body_class: type[BodyT], /) -> BodyT:
         InvalidRequestError: The JSON is not such a body.
     """
     request = current_request()
-    if request.mimetype != "application/json":
-        raise UnsupportedMediaTypeError("The body must be JSON. Send the header 'Content-Type: application/json'.")
+    _require_json(request.mimetype)
     return parse_body(await request.get_data(cache=False, as_text=False), body_class)
+
+
+async def read_optional_body(body_class: type[BodyT], /) -> BodyT:
+    """Reads and validates the body of the current request as `read_body` does; none at all has no fields.
+
+    Raises:
+        UnsupportedMediaTypeError: There is a body, and it is not declared to be JSON.
+        MalformedJsonError: The body is not JSON.
+        InvalidRequestError: The JSON is not such a body.
+    """
+    request = current_request()
+    data = await request.get_data(cache=False, as_text=False)
+    if not data:
+        return body_class()
+    _require_json(request.mimetype)
+    return parse_body(data, body_class)
 
 
 async def finish_upload(response: Response) -> Response:
@@ -49,3 +64,8 @@ async def finish_upload(response: Response) -> Response:
         except TimeoutError:
             response.headers["Connection"] = "close"
     return response
+
+
+def _require_json(media_type: str) -> None:
+    if media_type != "application/json":
+        raise UnsupportedMediaTypeError("The body must be JSON. Send the header 'Content-Type: application/json'.")

@@ -10,9 +10,10 @@ from mlx_lm.tokenizer_utils import load as load_tokenizer
 from cortex_contracts.engine_monitor import EngineMonitorContract
 from cortex_contracts.model_loader import ModelLoaderContract, ModelLoaderHarness
 from cortex_contracts.text_generator import TextGeneratorContract, TextGeneratorHarness
-from cortex_domain.language_models import ModelFiles, ModelId
+from cortex_domain.language_models import LoadOptions, ModelFiles, ModelId
 from cortex_domain.ports import ModelLoader, TextGenerator
 from cortex_entrypoints.container import CortexContainer
+from tests.adapters.mlx.lora_files import write_lora_weights
 
 pytestmark = pytest.mark.real_model
 
@@ -33,6 +34,7 @@ async def harness(
         files=starter_files,
         encode=lambda text: tokenizer.encode(text, add_special_tokens=False),
         other_files=replace(starter_files, model_id=ModelId("tests/another-starter")),
+        options=LoadOptions(lora_weights=write_lora_weights(tmp_path / "lora", starter_files, strength=0.01)),
         invalid_files=ModelFiles(model_id=ModelId("tests/no-model"), directory=tmp_path, revision=None, size_bytes=1),
     )
 

@@ -30,7 +30,7 @@ from cortex_domain.errors import (
 from cortex_domain.event_stream import collect
 from cortex_domain.events import PrefillProgress, TextDelta
 from cortex_domain.generation import GenerationResult, SamplingParameters
-from cortex_domain.language_models import ModelFiles, ModelId
+from cortex_domain.language_models import LoadOptions, ModelFiles, ModelId
 from tests.adapters.mlx.engine_jobs import begin, finish, run, submit
 from tests.adapters.mlx.tiny_model import TINY_CONTEXT_WINDOW, TINY_MODEL
 
@@ -203,9 +203,9 @@ async def test_callers_that_load_the_same_model_share_one_load_and_one_that_leav
     loads: list[ModelFiles] = []
     load = Engine.load
 
-    def load_and_count(engine: Engine, files: ModelFiles) -> LanguageModel:
+    def load_and_count(engine: Engine, files: ModelFiles, options: LoadOptions | None) -> LanguageModel:
         loads.append(files)
-        return load(engine, files)
+        return load(engine, files, options)
 
     monkeypatch.setattr(Engine, "load", load_and_count)
     loader = MlxModelLoader(host=thread_host)

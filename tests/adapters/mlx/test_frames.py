@@ -36,7 +36,7 @@ from cortex_domain import errors
 from cortex_domain.errors import CortexError
 from cortex_domain.events import GenerationFinished, PrefillProgress, TextDelta
 from cortex_domain.generation import MAX_SEED, FinishReason, GenerationTimings, SamplingParameters, TokenUsage
-from cortex_domain.language_models import Capability, LoadedModel, ModelFiles, ModelId
+from cortex_domain.language_models import Capability, LoadedModel, LoadOptions, ModelFiles, ModelId
 from cortex_domain.messages import Message, Role, TextPart
 
 MODEL = ModelId("a/b")
@@ -53,6 +53,8 @@ ERRORS = [
     errors.ModelNotDownloadedError(model_id=MODEL),
     errors.ModelAccessDeniedError(model_id=MODEL),
     errors.ModelInUseError(model_id=MODEL),
+    errors.ModelLoadedOtherwiseError(model_id=MODEL, options=["lora_weights"]),
+    errors.LoadOptionRefusedError(model_id=MODEL, parameter="lora_weights", reason="they are for another model"),
     errors.InvalidModelError(model_id=MODEL, reason="half of it is missing"),
     errors.ResourceUnavailableError("later", retry_after_s=2.5),
     errors.GeneratorBusyError("later", retry_after_s=1),
@@ -120,15 +122,18 @@ PROGRESSES = st.builds(JobProgress, prompt=TOKENS, answer=TOKENS, first_token_s=
 FILES = st.builds(
     ModelFiles, model_id=TEXTS.map(ModelId), directory=PATHS, revision=st.none() | TEXTS, size_bytes=NUMBERS
 )
+OPTIONS = st.builds(LoadOptions, lora_weights=st.none() | PATHS)
 COMMANDS = (
-    st.builds(LoadModel, call_id=NUMBERS, files=FILES)
+    st.builds(LoadModel, call_id=NUMBERS, files=FILES, options=st.none() | OPTIONS)
     | st.builds(UnloadModel, call_id=NUMBERS, model_id=TEXTS.map(ModelId))
     | st.builds(SubmitJob, job=JOBS, progress=st.none() | PROGRESSES)
     | st.builds(CancelJob, job_id=NUMBERS.map(JobId))
     | st.just(StopEngine())
 )
 MEMORY_USES = st.builds(MemoryUse, active_bytes=NUMBERS, peak_bytes=NUMBERS)
-LOADED_MODELS = st.builds(LoadedModel, id=TEXTS.map(ModelId), memory_bytes=NUMBERS, context_window=NUMBERS)
+LOADED_MODELS = st.builds(
+    LoadedModel, id=TEXTS.map(ModelId), memory_bytes=NUMBERS, context_window=NUMBERS, options=OPTIONS
+)
 EVENTS = (
     st.builds(PrefillProgress, processed_tokens=NUMBERS, total_tokens=NUMBERS)
     | st.builds(TextDelta, text=TEXTS)

@@ -31,8 +31,9 @@ from cortex_domain.errors import (
 from cortex_domain.event_stream import GenerationRules
 from cortex_domain.events import TextDelta
 from cortex_domain.generation import FinishReason, SamplingParameters, TokenUsage
-from cortex_domain.language_models import ModelFiles, ModelId
+from cortex_domain.language_models import LoadOptions, ModelFiles, ModelId
 from tests.adapters.mlx.engine_jobs import GREEDY, begin, run, submit
+from tests.adapters.mlx.lora_files import write_lora_weights
 from tests.adapters.mlx.tiny_model import END_OF_ANSWER, TINY_MODEL
 from tests.adapters.mlx.treacherous_worker import (
     ABORTING_MODEL,
@@ -306,6 +307,22 @@ async def test_a_model_whose_files_are_gone_ends_its_jobs_alone(
     shutil.copytree(tiny_files.directory, directory)
     await killable.host.load(vanishing)
     assert killable.host.failure is None
+
+
+async def test_a_worker_that_died_comes_back_with_the_same_load_options(
+    killable: Killable, tiny_files: ModelFiles, tmp_path: Path
+) -> None:
+    plain = await killable.undisturbed(max_tokens=60)
+    await _unload_all(killable.host)
+    options = LoadOptions(lora_weights=write_lora_weights(tmp_path, tiny_files, strength=0.1))
+    await killable.host.load(tiny_files, options)
+    expected = await killable.undisturbed(max_tokens=60)
+    assert expected != plain
+    readers = killable.read_batch(max_tokens=60)
+    await readers[0].next_delta()
+    killable.kill()
+    assert await _answers(readers) == expected
+    assert [model.options for model in killable.host.models] == [options]
 
 
 @pytest.mark.parametrize("mark", [ABORTS_WHEN_ADMITTED, ABORTS_AT_TOKEN_8])

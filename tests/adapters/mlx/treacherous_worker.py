@@ -15,7 +15,7 @@ from cortex_adapters.mlx.active_job import ActiveJob
 from cortex_adapters.mlx.engine import Engine
 from cortex_adapters.mlx.jobs import Job
 from cortex_adapters.mlx.model_batch import ModelBatch
-from cortex_domain.language_models import ModelFiles
+from cortex_domain.language_models import LoadOptions, ModelFiles
 
 ABORTS_WHEN_ADMITTED = "[abort when admitted]"
 ABORTS_AT_TOKEN_8 = "[abort at token 8]"
@@ -40,7 +40,7 @@ def _on_admission(_batch: ModelBatch, job: Job, *_: object) -> None:
         os.write(1, b"Nor is this.\n")
 
 
-def _on_load(_engine: Engine, files: ModelFiles) -> None:
+def _on_load(_engine: Engine, files: ModelFiles, _options: LoadOptions | None) -> None:
     if files.model_id == ABORTING_MODEL:
         os.abort()
 

@@ -1,6 +1,14 @@
+from pathlib import PurePath
+
 import pytest
 
-from cortex_domain.errors import InvalidRequestError, ModelNotDownloadedError, ModelNotFoundError
+from cortex_domain.errors import (
+    InvalidRequestError,
+    ModelLoadedOtherwiseError,
+    ModelNotDownloadedError,
+    ModelNotFoundError,
+)
+from cortex_domain.language_models import LoadOptions
 from tests.domain.use_cases.wiring import ABSENT, HERE, wire
 
 
@@ -23,6 +31,22 @@ async def test_refuses_to_load_what_is_not_here(name: str, error: type[Exception
     with pytest.raises(error):
         await wired.load(name)
     assert not wired.loader.loaded()
+
+
+@pytest.mark.parametrize("name", [HERE.id, *HERE.aliases])
+async def test_a_model_stays_as_it_was_loaded(name: str) -> None:
+    wired = wire()
+    loaded = await wired.load(name, lora_weights=PurePath("a"))
+    assert loaded.options == LoadOptions(lora_weights=PurePath("a"))
+    assert await wired.load(name, lora_weights=PurePath("a")) is loaded
+    assert await wired.load(name) is loaded
+    with pytest.raises(ModelLoadedOtherwiseError) as refusal:
+        await wired.load(name, lora_weights=PurePath("b"))
+    assert refusal.value.options == ("lora_weights",)
+    assert (await wired.describe(name)).lora_weights == PurePath("a")
+    await wired.unload(name)
+    assert (await wired.load(name)).options == LoadOptions()
+    assert (await wired.describe(name)).lora_weights is None
 
 
 @pytest.mark.parametrize("name", [HERE.id, *HERE.aliases])

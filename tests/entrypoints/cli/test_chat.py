@@ -175,3 +175,12 @@ def test_an_answer_cannot_steer_the_terminal(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     _write("\x1b]0;title\x07plain\ttext\n\x9b31m\x7f")
     assert capsys.readouterr().out == "]0;titleplain\ttext\n31m"
+
+
+@pytest.mark.real_model
+def test_lora_weights_that_are_not_there_are_refused(cortex_command: CortexCommand) -> None:
+    cache = str(Path(__file__).parents[3] / ".cache" / "models")
+    options = ("--lora-weights", "nowhere", "--max-tokens", "1")
+    ended = cortex_command("chat", "Hello", *options, DEFAULT_MODEL="starter", MODEL_CACHE_DIR=cache)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "lora_weights: there is no adapter_config.json" in ended.stderr

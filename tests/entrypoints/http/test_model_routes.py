@@ -33,6 +33,7 @@ async def test_lists_models(server: LiveServer) -> None:
         "size_bytes": 1_000_000,
         "memory_bytes": None,
         "context_window": 4096,
+        "lora_weights": None,
         "quantization": None,
         "capabilities": [
             "frequency_penalty",
