@@ -5,7 +5,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -131,6 +131,66 @@ def _delete_model(
     if not yes:
         typer.confirm(f"Delete the files of {name}?", abort=True)
     run_command(lambda settings: delete_model(settings, name=name))
+
+
+@app.command("bench")
+def _bench(
+    *,
+    url: Annotated[str | None, typer.Argument(help="A server. Without it, Cortex is measured in process.")] = None,
+    dialect: Annotated[Literal["auto", "native", "openai"], typer.Option(help="How that server is asked.")] = "auto",
+    model: Annotated[str | None, typer.Option("--model", "-m", help="What it is asked for: an id or alias.")] = None,
+    api_key: Annotated[
+        str | None, typer.Option(envvar="BENCH_API_KEY", help="Sent to that server, and to no other.")
+    ] = None,
+    compare: Annotated[
+        list[str] | None, typer.Option(metavar="URL[#MODEL]", help="Another server; may be repeated.")
+    ] = None,
+    compare_program: Annotated[
+        list[str] | None, typer.Option(metavar="COMMAND", help="Another generator; may be repeated.")
+    ] = None,
+    concurrency: Annotated[str, typer.Option(help="Numbers of clients, separated by commas.")] = "1,4,8",
+    prefix: Annotated[
+        Literal["cold", "warm", "both"], typer.Option(help="Whether prompts begin with what was seen before.")
+    ] = "cold",
+    prefix_tokens: Annotated[
+        int | None, typer.Option(min=0, help="Length of that beginning; 512 when warm, otherwise none.")
+    ] = None,
+    prompt_tokens: Annotated[int, typer.Option(min=1, help="About how long the rest of a prompt is.")] = 80,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer.")] = 96,
+    temperature: Annotated[float, typer.Option(min=0, max=2)] = 0.7,
+    top_p: Annotated[float, typer.Option(min=0, max=1)] = 1.0,
+    repeats: Annotated[int, typer.Option(min=1, help="How often each is measured; medians are shown.")] = 3,
+    seed: Annotated[int | None, typer.Option(min=0, help="The same seed asks the same prompts.")] = None,
+    timeout_s: Annotated[float, typer.Option(min=1, help="Seconds after which an answer counts as failed.")] = 600,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all of it there.")] = None,
+) -> None:
+    """Measure how fast a server or the generator answers, alone or against others.
+
+    All are asked the same, in turns; the first is compared with each other one. Exits with 1 when a request failed.
+    """
+    from cortex_entrypoints.cli.bench import BenchOptions, bench
+    from cortex_entrypoints.cli.outcome import run_command
+
+    options = BenchOptions(
+        url=url,
+        dialect=dialect,
+        model=model,
+        api_key=api_key,
+        compare=tuple(compare or ()),
+        compare_programs=tuple(compare_program or ()),
+        concurrency=concurrency,
+        prefix=prefix,
+        prefix_tokens=prefix_tokens,
+        prompt_tokens=prompt_tokens,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        repeats=repeats,
+        seed=seed,
+        timeout_s=timeout_s,
+        json_file=json_file,
+    )
+    run_command(lambda settings: bench(settings, options))
 
 
 @app.command("doctor")
