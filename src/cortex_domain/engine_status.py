@@ -22,6 +22,7 @@ class EngineStatus:
         peak_memory_bytes: The most that it was since the engine started, in bytes.
         active_requests: Requests that are being worked on.
         waiting_requests: Requests that were accepted and not begun.
+        restarts: How many engines were started in place of one that had ended on its own.
         failure: Why the engine cannot serve, as a sentence; None while it can.
     """
 
@@ -30,4 +31,5 @@ class EngineStatus:
     peak_memory_bytes: int = 0
     active_requests: int = 0
     waiting_requests: int = 0
+    restarts: int = 0
     failure: str | None = None

@@ -1,20 +1,25 @@
 """Cortex as one object: every use case, wired."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
+from cortex_domain.events import GenerationEvent
+from cortex_domain.generation import GenerationRequest
 from cortex_domain.language_models import LoadedModel, ModelId
 from cortex_domain.ports import Clock, EngineMonitor
 from cortex_domain.use_cases import (
     DeleteModel,
     DescribeModel,
-    GenerateText,
     ListModels,
     LoadModel,
     PullModel,
     UnloadModel,
 )
 from cortex_entrypoints.default_model import DefaultModelPreparation
+
+TextGeneration = Callable[[GenerationRequest], AbstractAsyncContextManager[AsyncIterator[GenerationEvent]]]
+"""The use case `GenerateText`, or something around it that keeps its promises."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +37,7 @@ class Cortex:
 
     default_model: ModelId
     default_model_preparation: DefaultModelPreparation
-    generate_text: GenerateText
+    generate_text: TextGeneration
     list_models: ListModels
     describe_model: DescribeModel
     load_model: LoadModel

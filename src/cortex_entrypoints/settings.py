@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     Attributes:
         host: Address that the server listens on.
         port: TCP port that the server listens on; 0 lets the system choose one.
-        debug: Adds tracebacks to the log of refused requests.
+        debug: Adds tracebacks to the log of refused requests, and lets logs quote what people wrote.
         environment: Where this runs.
         allowed_origins: Web origins that may call the API from a browser; empty allows none but the server's own.
         allowed_hosts: Host names that the server answers to besides those of its own address, without ports.
@@ -97,6 +97,7 @@ class Settings(BaseSettings):
         enable_file_operations: Lets models read and write the workspace.
         enable_agents: Serves agents.
         log_level: Least severity that is logged.
+        log_format: How log lines look: `text` for a person, `json` for a program.
         shutdown_grace_s: Seconds that running answers have to end after SIGTERM.
     """
 
@@ -152,6 +153,7 @@ class Settings(BaseSettings):
         BeforeValidator(_upper),
         Field(description="DEBUG, INFO, WARNING or ERROR"),
     ] = "INFO"
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower), Field(description="text or json")] = "text"
     shutdown_grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False, description="seconds, at least 0")] = 30.0
 
 

@@ -59,6 +59,7 @@ def test_home_is_expanded_and_capitals_do_not_matter(monkeypatch: pytest.MonkeyP
         ("PORT", "-1", "from 0 to 65535"),
         ("PORT", "http", "from 0 to 65535"),
         ("PORT", "1_0", "from 0 to 65535"),
+        ("LOG_FORMAT", "xml", "text or json"),
         ("HOST", "http://here", "host name"),
         ("DEBUG", "perhaps", "true or false"),
         ("ENVIRONMENT", "staging", "development, production or test"),

@@ -21,5 +21,6 @@ class MlxEngineMonitor(EngineMonitor):
             peak_memory_bytes=self._host.memory_use.peak_bytes,
             active_requests=self._host.active_jobs,
             waiting_requests=self._host.waiting_jobs,
+            restarts=self._host.restarts,
             failure=self._host.failure,
         )

@@ -114,7 +114,8 @@ class PromptQueue:
         if isinstance(error, TimeoutError | MemoryError):
             reason = f"its chat template did not end within {self._deadline_s:g} s and the memory at hand"
             return InvalidModelError(model_id=model_id, reason=reason)
-        return GeneratorFailedError(f"The prompt could not be rendered: {error}")
+        # Only the type: what a tokenizer says of a text may quote it.
+        return GeneratorFailedError(f"The prompt could not be rendered: {type(error).__name__}.")
 
 
 def render_prompt(

@@ -16,6 +16,7 @@ from cortex_entrypoints.container import EnginePlacement, open_cortex
 from cortex_entrypoints.cortex import Cortex
 from cortex_entrypoints.default_model import DefaultModelState
 from cortex_entrypoints.http.listener import ListenError
+from cortex_entrypoints.observation.log_lines import JsonLines, TextLines
 from cortex_entrypoints.settings import Settings
 from cortex_entrypoints.version import installed_version
 
@@ -73,6 +74,9 @@ def _announce(cortex: Cortex, url: str) -> None:
 
 def _set_up_logging(settings: Settings) -> None:
     """Logs Cortex as asked, and of the libraries below it only what went wrong."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    lines = JsonLines if settings.log_format == "json" else TextLines
+    handler = logging.StreamHandler()
+    handler.setFormatter(lines(shows_messages=settings.debug))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     for package in _PACKAGES:
         logging.getLogger(package).setLevel(settings.log_level)

@@ -1,5 +1,6 @@
 """The Quart application: routes, errors, checks and documentation put together."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from quart import Quart, Response, request, websocket
@@ -15,12 +16,17 @@ from cortex_entrypoints.http.health_routes import health_routes
 from cortex_entrypoints.http.host_check import HostCheck
 from cortex_entrypoints.http.in_flight import InFlight
 from cortex_entrypoints.http.lora_directory import LoraDirectory
+from cortex_entrypoints.http.metrics_route import metrics_route
 from cortex_entrypoints.http.model_names import ModelNameConverter
 from cortex_entrypoints.http.model_routes import model_routes
 from cortex_entrypoints.http.openapi import API_INFO, ApiDescription
 from cortex_entrypoints.http.origin_check import OriginCheck
 from cortex_entrypoints.http.request_bodies import ChatDefaults
 from cortex_entrypoints.http.request_reading import BODY_PATIENCE_S, MAX_BODY_BYTES, finish_upload
+from cortex_entrypoints.http.request_watch import watch_requests
+from cortex_entrypoints.observation.metrics import Metrics
+from cortex_entrypoints.observation.request_ids import REQUEST_ID_HEADER
+from cortex_entrypoints.observation.watched_generations import WatchedGenerations
 from cortex_entrypoints.settings import Settings
 
 
@@ -38,10 +44,14 @@ def create_app(cortex: Cortex, settings: Settings, *, in_flight: InFlight | None
     app.url_map.merge_slashes = False
     app.url_map.converters["model"] = ModelNameConverter
     install_connections(app)
+    metrics = Metrics(engine_monitor=cortex.engine_monitor, loaded_models=cortex.loaded_models)
+    watch_requests(app, metrics, cortex.clock.monotonic_s)
     install_error_responses(app, log_refusals=settings.debug)
     _install_checks(app, settings)
     _install_headers(app, settings)
-    _register_routes(app, cortex, settings, in_flight or InFlight())
+    in_flight = in_flight or InFlight()
+    _register_routes(app, _watched(cortex, metrics, in_flight, settings), settings, in_flight)
+    app.register_blueprint(metrics_route(metrics))
     QuartSchema(
         app,
         info=API_INFO,
@@ -51,6 +61,17 @@ def create_app(cortex: Cortex, settings: Settings, *, in_flight: InFlight | None
         scalar_ui_path=None,
     )
     return app
+
+
+def _watched(cortex: Cortex, metrics: Metrics, in_flight: InFlight, settings: Settings) -> Cortex:
+    generate_text = WatchedGenerations(
+        cortex.generate_text,
+        metrics=metrics,
+        monotonic_s=cortex.clock.monotonic_s,
+        is_stopping=lambda: in_flight.has_ended,
+        shows_prompts=settings.debug,
+    )
+    return replace(cortex, generate_text=generate_text)
 
 
 def _register_routes(app: Quart, cortex: Cortex, settings: Settings, in_flight: InFlight) -> None:
@@ -94,7 +115,7 @@ def _install_headers(app: Quart, settings: Settings) -> None:
         app,
         allow_origin=settings.allowed_origins,
         allow_methods=["GET", "POST", "DELETE"],
-        allow_headers=["Content-Type"],
-        expose_headers=["Retry-After"],
+        allow_headers=["Content-Type", REQUEST_ID_HEADER],
+        expose_headers=["Retry-After", REQUEST_ID_HEADER],
         max_age=timedelta(minutes=10),
     )

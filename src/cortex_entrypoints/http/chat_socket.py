@@ -32,6 +32,7 @@ from cortex_entrypoints.http.socket_messages import (
     chat_id_of,
     validate_message,
 )
+from cortex_entrypoints.observation.request_ids import REQUEST_ID_HEADER, current_request_id
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class ChatSocket:
             ShuttingDownError: The server is stopping.
         """
         with self._in_flight.admitted():
-            await self._websocket.accept()
+            await self._websocket.accept(headers={REQUEST_ID_HEADER: current_request_id() or ""})
             try:
                 await self._run()
             except* TimeoutError:

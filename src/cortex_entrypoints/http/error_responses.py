@@ -47,6 +47,7 @@ from cortex_entrypoints.http.edge_errors import (
     UnsupportedMediaTypeError,
 )
 from cortex_entrypoints.http.response_bodies import ErrorBody, ErrorFacts
+from cortex_entrypoints.observation.log_lines import is_quotable
 
 logger = logging.getLogger(__name__)
 
@@ -124,10 +125,14 @@ def error_response(error: CortexError, /) -> Response:
 
 
 def log_error(error: CortexError, /, *, with_traceback: bool = False) -> None:
-    """Logs an error that a client is told of; that of a bug always with its traceback."""
+    """Logs an error that a client is told of; that of a bug always with its traceback.
+
+    Of a refusal only the code, because its message may quote the request.
+    """
     status = status_of(type(error))
     level = logging.INFO if status < 500 else logging.ERROR if status == 500 else logging.WARNING
-    logger.log(level, "%s: %s", error.code, error, exc_info=error if with_traceback or status == 500 else None)
+    told = f"{error.code}: {error}" if is_quotable(error) else error.code
+    logger.log(level, "%s", told, exc_info=error if with_traceback or status == 500 else None)
 
 
 def install_error_responses(app: Quart, *, log_refusals: bool) -> None:

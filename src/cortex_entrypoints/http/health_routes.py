@@ -20,6 +20,7 @@ _LINKS = {
     "chat": "/api/chat/completions",
     "chat_stream": "/api/chat/completions/stream",
     "chat_websocket": "/api/chat/ws",
+    "metrics": "/metrics",
     "docs": "/docs",
     "reference": "/redoc",
     "openapi": "/openapi.json",

@@ -37,6 +37,11 @@ class InFlight:
         self._idle.set()
         self._deadlines: set[asyncio.Timeout] = set()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the grace of a stopping server is over, so that what still runs is ended."""
+        return self._ended
+
     @contextmanager
     def admitted(self) -> Iterator[None]:
         """Counts a piece of work for as long as the block runs.

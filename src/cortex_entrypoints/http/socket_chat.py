@@ -9,12 +9,13 @@ from contextlib import aclosing
 from cortex_domain.errors import CortexError
 from cortex_domain.events import GenerationFinished
 from cortex_domain.generation import GenerationRequest
-from cortex_domain.use_cases import GenerateText
+from cortex_entrypoints.cortex import TextGeneration
 from cortex_entrypoints.http.error_responses import error_facts, log_error
 from cortex_entrypoints.http.event_encoding import StreamEvent, encode_socket_event
 from cortex_entrypoints.http.in_flight import InFlight
 from cortex_entrypoints.http.response_bodies import CancelledEvent, ErrorEvent
 from cortex_entrypoints.http.stream_ending import until_last
+from cortex_entrypoints.observation.watched_generations import CANCELLED_BY_CLIENT
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class SocketChat:
         self._is_cancelled = False
         self._generation: asyncio.Task[None] | None = None
 
-    async def run(self, request: GenerationRequest, *, generate_text: GenerateText, in_flight: InFlight) -> None:
+    async def run(self, request: GenerationRequest, *, generate_text: TextGeneration, in_flight: InFlight) -> None:
         """Sends the chat's events; returns when the last one is on its way."""
         if not self._is_cancelled:
             async with asyncio.TaskGroup() as tasks:
@@ -49,9 +50,9 @@ class SocketChat:
         """Leaves the generation; `run` then ends the chat."""
         self._is_cancelled = True
         if self._generation is not None:
-            self._generation.cancel()
+            self._generation.cancel(CANCELLED_BY_CLIENT)
 
-    async def _generate(self, request: GenerationRequest, generate_text: GenerateText, in_flight: InFlight) -> None:
+    async def _generate(self, request: GenerationRequest, generate_text: TextGeneration, in_flight: InFlight) -> None:
         try:
             await self._emit_events(request, generate_text, in_flight)
         except CortexError as error:
@@ -61,7 +62,9 @@ class SocketChat:
             logger.exception("A chat failed")
             await self._emit(ErrorEvent(error=error_facts(error)))
 
-    async def _emit_events(self, request: GenerationRequest, generate_text: GenerateText, in_flight: InFlight) -> None:
+    async def _emit_events(
+        self, request: GenerationRequest, generate_text: TextGeneration, in_flight: InFlight
+    ) -> None:
         async with in_flight.following(generate_text(request)) as events, aclosing(until_last(events)) as remaining:
             async for event in remaining:
                 await self._emit(event)

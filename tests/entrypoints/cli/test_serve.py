@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -81,6 +81,23 @@ def test_a_default_model_that_cannot_be_had_is_told_while_the_server_runs(
         assert server.stderr is not None
         assert "fake/nobody is not available: There is no model named" in server.stderr.readline()
         assert health(url)["default_model"]["state"] == "unavailable"
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_requests_are_logged_as_asked(cli_environment: dict[str, str], tmp_path: Path, log_format: str) -> None:
+    with serving("fake/echo", cli_environment | {"LOG_FORMAT": log_format}, tmp_path) as server:
+        url = announced_url(read_until(server, "is ready"))
+        with urlopen(Request(f"{url}/api/models", headers={"X-Request-Id": "call-7"}), timeout=30) as response:
+            assert response.status == 200
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(60) == 0
+        assert server.stderr is not None
+        [line] = server.stderr.read().splitlines()
+    if log_format == "json":
+        logged = json.loads(line)
+        assert (logged["route"], logged["status"], logged["request_id"]) == ("/api/models", 200, "call-7")
+    else:
+        assert "HTTP request ended method=GET route=/api/models status=200 duration_ms=" in line
 
 
 def test_a_port_that_is_taken_is_one_line_and_exits_with_1(cortex_command: CortexCommand) -> None:

@@ -97,7 +97,7 @@ async def test_an_allowed_origin_may_read_errors_and_when_to_try_again() -> None
         response = await server.client.post("/api/chat/completions", content=b"[", headers={"Origin": FRIEND})
     assert response.status_code == 415
     assert response.headers["Access-Control-Allow-Origin"] == FRIEND
-    assert response.headers["Access-Control-Expose-Headers"] == "Retry-After"
+    assert response.headers["Access-Control-Expose-Headers"] == "Retry-After, X-Request-Id"
 
 
 @EVERYWHERE
