@@ -39,16 +39,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path, help="a directory that mlx-lm loads")
     model, tokenizer = load(str(parser.parse_args().model))[:2]
-    say({"name": "mlx-lm's BatchGenerator", "details": {"mlx-lm": version("mlx-lm"), "device": mx.default_device()}})
+    say({"name": "mlx-lm's BatchGenerator", "details": {"version": version("mlx-lm"), "device": device()}})
     for line in sys.stdin:
         burst = json.loads(line)
         prompts = [tokenized(tokenizer, prompt) for prompt in burst["prompts"]]
         say({"answers": [asdict(answer) for answer in answer_all(model, tokenizer, prompts, burst)]})
 
 
+def device() -> str:
+    """Names what MLX computes on: cpu or gpu."""
+    return "cpu" if mx.default_device().type == mx.cpu else "gpu"
+
+
 def say(fields: dict[str, Any]) -> None:
     """Writes one line."""
-    print(json.dumps(fields, default=str), flush=True)  # noqa: T201
+    print(json.dumps(fields), flush=True)  # noqa: T201
 
 
 def tokenized(tokenizer: Any, prompt: str) -> list[int]:  # noqa: ANN401

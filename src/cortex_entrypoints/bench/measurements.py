@@ -146,22 +146,24 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratio:
-    """How the first target compares with another at one number of clients and prefix.
+    """How one side compares with another at one number of clients: two targets, or a target's warm and cold rounds.
 
     Attributes:
-        target: Name of the first target.
-        against: Name of the other.
         clients: Requests at once.
-        prefix: What the requests began with, `cold` or `warm`.
-        tokens_per_s: Median over the repeats of the first's tokens/s by the other's; above 1 the first is faster. None
-            when the other answered nothing.
-        first_text: Likewise of the median times to the first text; below 1 the first is faster.
+        target: Name of who is compared.
+        prefix: What its requests began with, `cold` or `warm`.
+        against: Name of whom it is compared with.
+        against_prefix: What the other side's requests began with.
+        tokens_per_s: Median over the repeats of this side's tokens/s by the other's; above 1 this side is faster. None
+            when one of them answered nothing.
+        first_text: Likewise of the median times to the first text; below 1 this side is faster.
     """
 
-    target: str
-    against: str
     clients: int
+    target: str
     prefix: str
+    against: str
+    against_prefix: str
     tokens_per_s: float | None
     first_text: float | None
 
@@ -191,12 +193,13 @@ def summarize(rounds: Sequence[Round]) -> Result:
 
 
 def compare(rounds: Sequence[Round], others: Sequence[Round]) -> Ratio:
-    """Compares two targets repeat by repeat: what disturbed a repeat disturbed both sides of its ratio."""
+    """Compares two sides repeat by repeat: what disturbed a repeat disturbed both sides of its ratio."""
     return Ratio(
-        target=rounds[0].target,
-        against=others[0].target,
         clients=rounds[0].plan.clients,
+        target=rounds[0].target,
         prefix=rounds[0].plan.prefix.value,
+        against=others[0].target,
+        against_prefix=others[0].plan.prefix.value,
         tokens_per_s=_median_ratio(rounds, others, lambda one: one.tokens_per_s),
         first_text=_median_ratio(rounds, others, lambda one: _percentile(one.first_text_ms, 0.5) or 0.0),
     )

@@ -8,6 +8,7 @@ from cortex_entrypoints.bench.machine import Machine
 from cortex_entrypoints.bench.measurements import Ratio, Result, Round, compare, summarize
 from cortex_entrypoints.bench.measuring import BenchPlan
 from cortex_entrypoints.bench.target import TargetFacts
+from cortex_entrypoints.bench.workload import Prefix
 
 SCHEMA = "cortex-bench-1"
 
@@ -38,6 +39,12 @@ class Asked:
     repeats: int
     seed: int
 
+    def __str__(self) -> str:
+        """One line for a person."""
+        prefix = f"{self.prefix_tokens} and " if self.prefix_tokens else ""
+        prompt = f"prompts of about {prefix}{self.prompt_tokens} tokens, answers of at most {self.max_tokens}"
+        return f"{prompt}, temperature {self.temperature:g}, top_p {self.top_p:g}; medians of {self.repeats} repeats"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
@@ -51,7 +58,7 @@ class Report:
         asked: What every target was asked.
         targets: Who was asked; the first is compared with each other one.
         results: What was measured.
-        ratios: How the first compares; empty when there is only one.
+        ratios: How the first compares with each other one, and warm rounds with cold ones where both were measured.
     """
 
     schema: str = SCHEMA
@@ -109,20 +116,34 @@ def _asked(plan: BenchPlan) -> Asked:
 
 
 def _results(plan: BenchPlan, targets: Sequence[TargetFacts], rounds: Sequence[Round]) -> Sequence[Result]:
-    return [summarize(found) for kind in _kinds(plan) for target in targets for found in [_of(rounds, kind, target)]]
+    return [
+        summarize(_repeats(rounds, target, clients, prefix))
+        for clients in plan.clients
+        for prefix in plan.prefixes
+        for target in targets
+    ]
 
 
 def _ratios(plan: BenchPlan, targets: Sequence[TargetFacts], rounds: Sequence[Round]) -> Sequence[Ratio]:
     first, *others = targets
-    return [compare(_of(rounds, kind, first), _of(rounds, kind, other)) for kind in _kinds(plan) for other in others]
+    between_targets = [
+        compare(_repeats(rounds, first, clients, prefix), _repeats(rounds, other, clients, prefix))
+        for clients in plan.clients
+        for prefix in plan.prefixes
+        for other in others
+    ]
+    return between_targets + _warm_by_cold(plan, targets, rounds)
 
 
-_Kind = tuple[int, str]
+def _warm_by_cold(plan: BenchPlan, targets: Sequence[TargetFacts], rounds: Sequence[Round]) -> list[Ratio]:
+    if {Prefix.COLD, Prefix.WARM} - set(plan.prefixes):
+        return []
+    return [
+        compare(*(_repeats(rounds, target, clients, prefix) for prefix in (Prefix.WARM, Prefix.COLD)))
+        for clients in plan.clients
+        for target in targets
+    ]
 
 
-def _kinds(plan: BenchPlan) -> Sequence[_Kind]:
-    return [(clients, prefix) for clients in plan.clients for prefix in plan.prefixes]
-
-
-def _of(rounds: Sequence[Round], kind: _Kind, target: TargetFacts) -> Sequence[Round]:
-    return [one for one in rounds if (one.plan.clients, one.plan.prefix) == kind and one.target == target.name]
+def _repeats(rounds: Sequence[Round], target: TargetFacts, clients: int, prefix: Prefix) -> Sequence[Round]:
+    return [one for one in rounds if (one.target, one.plan.clients, one.plan.prefix) == (target.name, clients, prefix)]

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cortex_entrypoints.bench.measurements import Ratio, Result
-from cortex_entrypoints.bench.report import Asked, Report
+from cortex_entrypoints.bench.report import Report
 
 _RESULTS = ("CLIENTS", "PREFIX", "TARGET", "TOKENS/S", "FIRST TEXT", "P99", "GAP", "P99", "PROMPT", "ANSWER", "FAILED")
 _RATIOS = ("CLIENTS", "PREFIX", "TARGETS", "TOKENS/S", "FIRST TEXT")
@@ -35,14 +35,8 @@ def _heading(report: Report) -> Iterable[str]:
     for number, target in enumerate(report.targets, start=1):
         details = "".join(f", {key} {value}" for key, value in target.details.items())
         yield f"target {number}  {target.name}{details}"
-    yield f"asked     {_asked(report.asked)}"
+    yield f"asked     {report.asked}"
     yield ""
-
-
-def _asked(asked: Asked) -> str:
-    prefix = f"{asked.prefix_tokens} and " if asked.prefix_tokens else ""
-    prompt = f"prompts of about {prefix}{asked.prompt_tokens} tokens, answers of at most {asked.max_tokens}"
-    return f"{prompt}, temperature {asked.temperature:g}, top_p {asked.top_p:g}; medians of {asked.repeats} repeats"
 
 
 def _print_table(console: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -72,7 +66,8 @@ def _result_row(result: Result, numbers: dict[str, str]) -> Sequence[str]:
 
 def _ratio_row(ratio: Ratio, numbers: dict[str, str]) -> Sequence[str]:
     pair = f"{numbers[ratio.target]} / {numbers[ratio.against]}"
-    return (str(ratio.clients), ratio.prefix, pair, _times(ratio.tokens_per_s), _times(ratio.first_text))
+    prefix = ratio.prefix if ratio.prefix == ratio.against_prefix else f"{ratio.prefix} / {ratio.against_prefix}"
+    return (str(ratio.clients), prefix, pair, _times(ratio.tokens_per_s), _times(ratio.first_text))
 
 
 def _remarks(report: Report) -> Iterable[str]:

@@ -16,6 +16,7 @@ from cortex_entrypoints.bench.in_process_target import InProcessTarget
 from cortex_entrypoints.bench.live_display import LiveDisplay
 from cortex_entrypoints.bench.machine import this_machine
 from cortex_entrypoints.bench.measuring import BenchPlan, measure
+from cortex_entrypoints.bench.plot import plot_svg
 from cortex_entrypoints.bench.program_target import ProgramTarget
 from cortex_entrypoints.bench.report import Report, make_report
 from cortex_entrypoints.bench.table import print_report
@@ -50,6 +51,7 @@ class BenchOptions:
         seed: Where prompts are drawn from; None draws afresh, so that no server has seen them.
         timeout_s: Seconds after which an answer counts as failed.
         json_file: Where the report goes as JSON; None writes none.
+        plot_file: Where it goes as a picture, a name that ends in `.svg`; None draws none.
     """
 
     url: str | None
@@ -69,6 +71,7 @@ class BenchOptions:
     seed: int | None
     timeout_s: float
     json_file: Path | None
+    plot_file: Path | None
 
 
 async def bench(settings: Settings, options: BenchOptions) -> None:
@@ -79,6 +82,7 @@ async def bench(settings: Settings, options: BenchOptions) -> None:
         typer.BadParameter: An option has a value that is not allowed.
         typer.Exit: With 1; a target cannot be measured, or requests failed.
     """
+    _check_files(options)
     plan, began_at = _plan(options), datetime.now(UTC).isoformat(timespec="seconds")
     try:
         report = await _measured(_targets(settings, options), plan, began_at=began_at, command=_command(options))
@@ -86,11 +90,26 @@ async def bench(settings: Settings, options: BenchOptions) -> None:
         tell_failure(str(exc))
         raise typer.Exit(FAILED) from exc
     print_report(report)
-    if options.json_file is not None:
-        options.json_file.write_text(report.to_json())
+    _write_files(report, options)
     if report.failed_requests:
         tell_failure(f"{report.failed_requests} requests failed; the figures leave them out.")
         raise typer.Exit(FAILED)
+
+
+def _check_files(options: BenchOptions) -> None:
+    """Refuses before minutes are spent what could not be written after them."""
+    if options.plot_file is not None and options.plot_file.suffix != ".svg":
+        raise typer.BadParameter("plots are SVG: give a name that ends in .svg", param_hint="--plot")
+    for hint, file in (("--json", options.json_file), ("--plot", options.plot_file)):
+        if file is not None and not file.parent.is_dir():
+            raise typer.BadParameter(f"there is no directory {file.parent}", param_hint=hint)
+
+
+def _write_files(report: Report, options: BenchOptions) -> None:
+    if options.json_file is not None:
+        options.json_file.write_text(report.to_json())
+    if options.plot_file is not None:
+        options.plot_file.write_text(plot_svg(report))
 
 
 async def _measured(targets: Sequence[Target], plan: BenchPlan, *, began_at: str, command: str) -> Report:

@@ -163,6 +163,7 @@ def _bench(
     seed: Annotated[int | None, typer.Option(min=0, help="The same seed asks the same prompts.")] = None,
     timeout_s: Annotated[float, typer.Option(min=1, help="Seconds after which an answer counts as failed.")] = 600,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all of it there.")] = None,
+    plot_file: Annotated[Path | None, typer.Option("--plot", metavar="FILE.svg", help="Draw it there.")] = None,
 ) -> None:
     """Measure how fast a server or the generator answers, alone or against others.
 
@@ -189,6 +190,7 @@ def _bench(
         seed=seed,
         timeout_s=timeout_s,
         json_file=json_file,
+        plot_file=plot_file,
     )
     run_command(lambda settings: bench(settings, options))
 

@@ -3,6 +3,7 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -52,6 +53,9 @@ def test_a_log_gets_a_line_for_each_round(cortex_command: CortexCommand) -> None
         ["http://127.0.0.1:1", "--compare", "http://127.0.0.1:1/v1#other"],
         ["--repeats", "0"],
         ["--dialect", "french"],
+        ["--plot", "plot.png"],
+        ["--plot", "nowhere/plot.svg"],
+        ["--json", "nowhere/report.json"],
     ],
 )
 def test_wrong_usage_exits_with_2(cortex_command: CortexCommand, arguments: list[str]) -> None:
@@ -85,6 +89,21 @@ async def test_servers_are_compared_in_turns(cortex_command: CortexCommand, tmp_
     assert "each piece of text counts as one" in ended.stdout
     assert [body["messages"] for body in first.bodies[1:4]] == [body["messages"] for body in second.bodies[1:4]]
     assert second.bodies[0]["model"] == "other"
+
+
+def test_warm_and_cold_prefixes_are_compared_and_drawn(cortex_command: CortexCommand, tmp_path: Path) -> None:
+    arguments = ("--prefix", "both", "--prefix-tokens", "50", "--concurrency", "1,2", *SHORT)
+    ended = cortex_command("bench", *arguments, "--json", "report.json", "--plot", "plot.svg")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert [(ratio["clients"], ratio["prefix"], ratio["against_prefix"]) for ratio in report["ratios"]] == [
+        (1, "warm", "cold"),
+        (2, "warm", "cold"),
+    ]
+    assert {result["prompt_tokens"] for result in report["results"]} == {130}
+    assert "warm / cold" in ended.stdout
+    drawn = ET.fromstring((tmp_path / "plot.svg").read_text())
+    legend = [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")][-2:]
+    assert legend == ["cortex in process, cold prefix", "cortex in process, warm prefix"]
 
 
 async def test_failed_requests_are_counted_shown_and_exit_with_1(cortex_command: CortexCommand, tmp_path: Path) -> None:
