@@ -14,6 +14,7 @@ import msgpack
 
 from cortex_adapters.mlx import engine_messages, jobs
 from cortex_adapters.mlx.device import MemoryUse
+from cortex_adapters.mlx.worker_log import WorkerLogged
 from cortex_domain import errors, events, generation, language_models, messages
 from cortex_domain.errors import CortexError
 
@@ -38,6 +39,7 @@ _DATACLASSES = (
     jobs.JobProgress,
     jobs.JobStep,
     MemoryUse,
+    WorkerLogged,
     generation.SamplingParameters,
     generation.TokenUsage,
     generation.GenerationTimings,
@@ -58,7 +60,7 @@ _FIELDS: Mapping[type, tuple[str, ...]] = {
 }
 
 
-def encode_frame(message: engine_messages.Command | engine_messages.Report, /) -> bytes:
+def encode_frame(message: engine_messages.Command | engine_messages.Report | WorkerLogged, /) -> bytes:
     """Writes a message as one frame, header included."""
     body: bytes = msgpack.packb(message, default=_to_plain, strict_types=True, unicode_errors=_UNICODE_ERRORS)
     return HEADER.pack(len(body)) + body

@@ -42,7 +42,7 @@ class ModelBatch:
             self._insert(job, progress, max_tokens)
         except Exception as error:
             logger.exception("Job %s was not admitted", job.id)
-            return [_failed(job.id, f"The engine could not begin: {error}")]
+            return [_failed(job.id, "The engine could not begin", error)]
         return []
 
     def cancel(self, job_id: JobId) -> list[JobStep]:
@@ -119,7 +119,7 @@ class ModelBatch:
             step = JobStep(job_id=job_id, tokens=tokens, outputs=tuple(events))
         except Exception as error:
             logger.exception("Reading the answer of job %s failed", job_id)
-            step = _failed(job_id, f"The answer could not be read: {error}")
+            step = _failed(job_id, "The answer could not be read", error)
         if step.is_last:
             self._drop(uid)
         return step
@@ -133,5 +133,6 @@ class ModelBatch:
         return LeanBatchGenerator(self.language_model, rows=MAX_ROWS)
 
 
-def _failed(job_id: JobId, message: str) -> JobStep:
-    return JobStep(job_id=job_id, outputs=(GeneratorFailedError(message),))
+def _failed(job_id: JobId, what: str, error: Exception) -> JobStep:
+    # Only the error's type: what it says may quote the prompt or the answer.
+    return JobStep(job_id=job_id, outputs=(GeneratorFailedError(f"{what}: {type(error).__name__}."),))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from cortex_adapters.mlx.engine_link import EngineEnd, EngineLink
 from cortex_adapters.mlx.engine_messages import Command, Report, StopEngine
 from cortex_adapters.mlx.frames import HEADER, decode_body, encode_frame
+from cortex_adapters.mlx.worker_log import WorkerLogged, log_again
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +87,11 @@ class ProcessLink(EngineLink):
 async def _pass_on(frames: asyncio.StreamReader, on_report: Callable[[Report], None]) -> None:
     while True:
         header = await frames.readexactly(HEADER.size)
-        on_report(decode_body(await frames.readexactly(HEADER.unpack(header)[0])))
+        message = decode_body(await frames.readexactly(HEADER.unpack(header)[0]))
+        if isinstance(message, WorkerLogged):
+            log_again(message)
+        else:
+            on_report(message)
 
 
 async def _exit_code(process: asyncio.subprocess.Process) -> int:

@@ -17,6 +17,9 @@ from cortex_adapters.mlx.engine import Engine
 from cortex_adapters.mlx.engine_loop import CommandQueue, EngineLoop
 from cortex_adapters.mlx.engine_messages import Report, StopEngine
 from cortex_adapters.mlx.frames import HEADER, decode_body, encode_frame
+from cortex_adapters.mlx.worker_log import ReportingHandler, WorkerLogged
+
+logger = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -24,16 +27,26 @@ def main() -> None:
     # Ctrl-C and a service manager's SIGTERM reach every process of a group; the parent decides what they mean.
     for asked_to_stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(asked_to_stop, signal.SIG_IGN)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     reports = _claim_stdout()
     commands: CommandQueue = queue.SimpleQueue()
     threading.Thread(target=_read_commands, args=(sys.stdin.fileno(), commands), daemon=True).start()
 
-    def report(message: Report) -> None:
-        reports.write(encode_frame(message))
-        reports.flush()
+    writing = threading.Lock()
 
+    def report(message: Report | WorkerLogged) -> None:
+        with writing:  # any thread may log
+            reports.write(encode_frame(message))
+            reports.flush()
+
+    logging.basicConfig(level=logging.WARNING, handlers=[ReportingHandler(report)])
+    _log_what_nobody_catches()
     EngineLoop(Engine(), commands, report).run()
+
+
+def _log_what_nobody_catches() -> None:
+    """Keeps Python from printing exceptions with their messages, which may quote what a user wrote."""
+    sys.excepthook = lambda *raised: logger.critical("The worker fails", exc_info=raised)
+    threading.excepthook = lambda raised: logger.error("A thread failed", exc_info=raised.exc_value)
 
 
 def _claim_stdout() -> BinaryIO:

@@ -32,6 +32,7 @@ from cortex_adapters.mlx.engine_messages import (
 )
 from cortex_adapters.mlx.frames import HEADER, decode_body, encode_frame
 from cortex_adapters.mlx.jobs import Job, JobId, JobProgress, JobStep
+from cortex_adapters.mlx.worker_log import WorkerLogged
 from cortex_domain import errors
 from cortex_domain.errors import CortexError
 from cortex_domain.events import GenerationFinished, PrefillProgress, TextDelta
@@ -70,7 +71,7 @@ ERRORS = [
 ]
 
 
-def _carried(message: Command | Report) -> Any:
+def _carried(message: Command | Report | WorkerLogged) -> Any:
     frame = encode_frame(message)
     [length] = HEADER.unpack(frame[: HEADER.size])
     body = frame[HEADER.size :]
@@ -160,9 +161,12 @@ REPORTS = (
 )
 
 
+RECORDS = st.builds(WorkerLogged, level=NUMBERS, logger=TEXTS, message=TEXTS, error=st.none() | TEXTS)
+
+
 @settings(deadline=None)
-@given(COMMANDS | REPORTS)
-def test_a_message_arrives_as_it_was_sent(message: Command | Report) -> None:
+@given(COMMANDS | REPORTS | RECORDS)
+def test_a_message_arrives_as_it_was_sent(message: Command | Report | WorkerLogged) -> None:
     arrived = _carried(message)
     assert arrived == message
     assert type(arrived) is type(message)

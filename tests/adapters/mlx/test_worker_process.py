@@ -32,6 +32,7 @@ from cortex_domain.event_stream import GenerationRules
 from cortex_domain.events import TextDelta
 from cortex_domain.generation import FinishReason, SamplingParameters, TokenUsage
 from cortex_domain.language_models import LoadOptions, ModelFiles, ModelId
+from cortex_entrypoints.observation.log_lines import JsonLines
 from tests.adapters.mlx.engine_jobs import GREEDY, begin, run, submit
 from tests.adapters.mlx.lora_files import write_lora_weights
 from tests.adapters.mlx.tiny_model import END_OF_ANSWER, TINY_MODEL
@@ -40,6 +41,8 @@ from tests.adapters.mlx.treacherous_worker import (
     ABORTS_AT_TOKEN_8,
     ABORTS_WHEN_ADMITTED,
     PRINTS,
+    RAISES_AT_TOKEN_8,
+    RAISES_WHEN_ADMITTED,
 )
 
 KILLS = int(os.environ.get("CORTEX_KILLS", "12"))
@@ -370,6 +373,24 @@ async def test_what_is_printed_in_the_worker_disturbs_no_frame(traitor: Killable
     assert answer.usage.completion_tokens
     assert (await run(traitor.host, PRINTS)).text == answer.text
     assert traitor.host.restarts == restarts
+
+
+@pytest.mark.parametrize("mark", [RAISES_WHEN_ADMITTED, RAISES_AT_TOKEN_8])
+async def test_what_the_worker_logs_is_in_the_parents_log_and_quotes_nobody(
+    traitor: Killable, mark: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    canary = "canary-9f2c"
+    with pytest.raises(GeneratorFailedError) as caught:
+        await run(traitor.host, f"{canary} {mark}")
+    assert canary not in str(caught.value)
+    told = [record for record in caplog.records if "ValueError" in record.getMessage()]
+    assert told
+    assert all("treacherous_worker.py" in record.getMessage() for record in told)
+    lines = JsonLines(shows_messages=False), JsonLines(shows_messages=True)
+    silent, frank = ("".join(map(line.format, caplog.records)) for line in lines)
+    assert canary not in silent
+    assert canary in frank
+    assert canary not in "".join(capfd.readouterr())
 
 
 @pytest.mark.parametrize("asked_to_stop", [signal.SIGINT, signal.SIGTERM])

@@ -8,7 +8,7 @@ What dies here dies as a defect in MLX would: by a signal, within the engine, on
 import functools
 import os
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 from cortex_adapters.mlx import worker
 from cortex_adapters.mlx.active_job import ActiveJob
@@ -20,6 +20,8 @@ from cortex_domain.language_models import LoadOptions, ModelFiles
 ABORTS_WHEN_ADMITTED = "[abort when admitted]"
 ABORTS_AT_TOKEN_8 = "[abort at token 8]"
 PRINTS = "[print]"
+RAISES_WHEN_ADMITTED = "[raise when admitted]"
+RAISES_AT_TOKEN_8 = "[raise at token 8]"
 ABORTING_MODEL = "tests/aborting"
 
 
@@ -38,6 +40,8 @@ def _on_admission(_batch: ModelBatch, job: Job, *_: object) -> None:
     if PRINTS in job.messages[0].text:
         print("This is no frame.", flush=True)  # noqa: T201 - what a library might do
         os.write(1, b"Nor is this.\n")
+    if RAISES_WHEN_ADMITTED in job.messages[0].text:
+        _raise(job.messages[0].text)
 
 
 def _on_load(_engine: Engine, files: ModelFiles, _options: LoadOptions | None) -> None:
@@ -45,10 +49,16 @@ def _on_load(_engine: Engine, files: ModelFiles, _options: LoadOptions | None) -
         os.abort()
 
 
+def _raise(text: str) -> NoReturn:
+    raise ValueError(text)
+
+
 def _aborting_take_token(take_token: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
     def wrapped(active: ActiveJob, *args: Any) -> Iterator[Any]:
         if ABORTS_AT_TOKEN_8 in active.job.messages[0].text and active._completion_tokens == 7:
             os.abort()
+        if RAISES_AT_TOKEN_8 in active.job.messages[0].text and active._completion_tokens == 7:
+            return map(_raise, [active.job.messages[0].text])
         return take_token(active, *args)
 
     return wrapped
