@@ -12,6 +12,7 @@ from cortex_contracts.checks import checks
 from cortex_contracts.conversations import chat, first_delta
 from cortex_contracts.text_generator import TextGeneratorHarness
 from cortex_domain.errors import (
+    InsufficientMemoryError,
     InvalidModelError,
     LoadOptionRefusedError,
     ModelLoadedOtherwiseError,
@@ -22,6 +23,7 @@ from cortex_domain.language_models import LoadOptions, ModelFiles, ModelId
 from cortex_domain.ports import ModelLoader
 
 SOME_OPTIONS = LoadOptions(lora_weights=PurePath("no-such-directory"))
+_TOLERANCE = 0.15
 NEVER_LOADED = ModelId("nobody/never-loaded-this")
 
 
@@ -34,11 +36,13 @@ class ModelLoaderHarness(TextGeneratorHarness):
     Attributes:
         other_files: A second model; may be the same directory under another id.
         invalid_files: Files that are no model that this adapter runs.
+        oversized_files: A model that is too large for the memory; its weights need not be readable.
         options: Load options that the adapter honours for `files`; None when it honours none.
     """
 
     other_files: ModelFiles
     invalid_files: ModelFiles
+    oversized_files: ModelFiles
     options: LoadOptions | None = None
 
 
@@ -157,6 +161,32 @@ class ModelLoaderContract:
             await harness.loader.load(harness.invalid_files)
         assert _loaded_ids(harness.loader) == before
         assert (await harness.loader.load(harness.files)).id == harness.files.model_id
+
+    @checks("model_loader.refuses_what_does_not_fit")
+    async def test_refuses_what_does_not_fit(self, harness: ModelLoaderHarness) -> None:
+        """Loads what is too large beside a model that is loaded."""
+        await _unload_all(harness.loader)
+        await harness.loader.load(harness.files)
+        with pytest.raises(InsufficientMemoryError) as caught:
+            await harness.loader.load(harness.oversized_files)
+        assert caught.value.model_id == harness.oversized_files.model_id
+        assert caught.value.required_bytes > caught.value.available_bytes >= 0
+        assert _loaded_ids(harness.loader) == [harness.files.model_id]
+
+    @checks("model_loader.estimates_memory")
+    async def test_estimates_memory(self, harness: ModelLoaderHarness) -> None:
+        """Compares what the files tell with what was measured."""
+        await _unload_all(harness.loader)
+        estimate = await harness.loader.estimate_memory(harness.files)
+        model = await harness.loader.load(harness.files)
+        assert estimate == model.memory_estimate
+        assert _are_near(estimate.weights_bytes, model.memory_bytes)
+        assert _are_near(estimate.kv_cache_bytes_per_token, model.kv_cache_bytes_per_token)
+
+
+def _are_near(estimated: int | None, measured: int | None) -> bool:
+    """Compares what is known; an adapter need not know what a token takes."""
+    return estimated is None or measured is None or estimated == pytest.approx(measured, rel=_TOLERANCE)
 
 
 async def _unload_all(loader: ModelLoader) -> None:

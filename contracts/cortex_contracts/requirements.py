@@ -27,6 +27,8 @@ REQUIREMENTS: Mapping[str, str] = MappingProxyType(
         "model_loader.unload_ends_generations": "Unloading ends generations in flight with `ModelNotLoadedError`.",
         "model_loader.unload_spares_others": "Unloading one model does not touch generations on another.",
         "model_loader.failed_load_leaves_nothing": "Files that are no model are refused and leave nothing loaded.",
+        "model_loader.refuses_what_does_not_fit": "A model too large is refused with both sizes, changing nothing.",
+        "model_loader.estimates_memory": "The memory estimated from a model's files is what it takes, within 15 %.",
         "model_store.list_is_sorted": "Models are listed once each, sorted by id, as downloaded or available.",
         "model_store.describe_finds_listed": "`describe` finds what is listed, by id and by alias.",
         "model_store.unknown_model_refused": "A model that neither the store nor its source knows is refused.",

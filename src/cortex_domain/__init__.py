@@ -29,10 +29,12 @@ from cortex_domain.language_models import (
     Capability,
     LoadedModel,
     LoadOptions,
+    MemoryEstimate,
     ModelDescriptor,
     ModelFiles,
     ModelId,
     ModelState,
+    Residency,
     parse_model_id,
 )
 from cortex_domain.messages import (
@@ -62,6 +64,7 @@ __all__ = [
     "ImagePart",
     "LoadOptions",
     "LoadedModel",
+    "MemoryEstimate",
     "Message",
     "ModelDescriptor",
     "ModelFiles",
@@ -73,6 +76,7 @@ __all__ = [
     "PullProgress",
     "PullStarted",
     "RequestRefusedError",
+    "Residency",
     "ResourceUnavailableError",
     "Role",
     "SamplingParameters",

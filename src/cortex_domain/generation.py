@@ -93,6 +93,8 @@ class GenerationRequest:
         stop: Up to 16 non-empty texts that end the answer; the text that matched is not part of the answer.
         owner: Who asks, up to 128 characters; a name, not a credential. Owners share the engine fairly and reuse
             nothing that was computed for another. The empty owner is one like any other.
+        keep_alive_s: Seconds, 0 or more, that the model stays in memory after its last request; from now on and for
+            every request, until another one says otherwise. None changes nothing.
         generation_id: Names this generation in events and logs.
     """
 
@@ -102,12 +104,14 @@ class GenerationRequest:
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     owner: str = ""
+    keep_alive_s: float | None = None
     generation_id: str = field(default_factory=new_generation_id, compare=False)
 
     def __post_init__(self) -> None:
         if not self.messages:
             raise InvalidRequestError("A request needs at least one message.", parameter="messages")
         _require_within("max_tokens", self.max_tokens, 1, math.inf)
+        _require_within("keep_alive_s", self.keep_alive_s, 0, math.inf)
         if len(self.stop) > MAX_STOP_TEXTS:
             raise InvalidRequestError(f"At most {MAX_STOP_TEXTS} stop texts are allowed.", parameter="stop")
         if not all(self.stop):

@@ -79,6 +79,43 @@ MODALITIES = frozenset({Capability.IMAGE_INPUT, Capability.AUDIO_INPUT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryEstimate:
+    """Memory that a model will take, told from its files.
+
+    Attributes:
+        weights_bytes: Its weights, in bytes.
+        kv_cache_bytes_per_token: What a sequence takes for each of its tokens, in bytes, as long as no sliding window
+            drops any; None when the files do not say.
+        full_window_bytes: The weights and one request that fills the context window, in bytes; None likewise.
+    """
+
+    weights_bytes: int
+    kv_cache_bytes_per_token: int | None
+    full_window_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Residency:
+    """How long a model that is in memory stays there.
+
+    Attributes:
+        pinned: Whether it stays, whatever happens, until somebody unloads it by name.
+        keep_alive_s: Seconds without a request after which it is unloaded, 0 or more; None keeps it until another model
+            needs its memory. Without effect while it is pinned.
+        active_requests: Requests that use it now; a model in use is never unloaded to make room.
+        last_used_s: When it was last used, in whole seconds since the Unix epoch.
+        expires_s: When it will be unloaded unless somebody uses it before, in whole seconds since the Unix epoch; None
+            when nothing is planned.
+    """
+
+    pinned: bool
+    keep_alive_s: float | None
+    active_requests: int
+    last_used_s: int
+    expires_s: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelDescriptor:
     """What is known about a model without loading it.
 
@@ -87,12 +124,17 @@ class ModelDescriptor:
         aliases: Other names that mean this model.
         state: How near it is.
         size_bytes: Its files on disk, or their download size when absent, in bytes; None when unknown.
-        memory_bytes: Memory that it needs, or takes once loaded, in bytes; None when unknown.
+        memory_bytes: Memory that a chat with it needs, or, once it is loaded, that its weights were measured to take,
+            in bytes; None when unknown.
+        kv_cache_bytes_per_token: What each token of a chat was measured to take while it runs, in bytes; None while the
+            model is not loaded, or when it cannot be told.
+        memory_estimate: The same told from the files; None when they are not here or cannot be understood.
         context_window: Tokens that prompt and answer may have together; None when unknown.
         lora_weights: Directory of the low-rank weights that it is loaded with; None when it has none, or is not loaded.
         quantization: Weight format, for example `4-bit` or `float32`; None when unknown.
         capabilities: What can be asked of it beyond plain text. A store says what the model's files have, a use case
             says what remains of that with the adapter that runs it.
+        residency: How long it stays in memory; None while it is not there.
         description: One line for a person; may be empty.
     """
 
@@ -101,10 +143,13 @@ class ModelDescriptor:
     state: ModelState
     size_bytes: int | None = None
     memory_bytes: int | None = None
+    kv_cache_bytes_per_token: int | None = None
+    memory_estimate: MemoryEstimate | None = None
     context_window: int | None = None
     lora_weights: PurePath | None = None
     quantization: str | None = None
     capabilities: frozenset[Capability] = frozenset()
+    residency: Residency | None = None
     description: str = ""
 
     def answers_to(self, name: str, /) -> bool:
@@ -154,12 +199,16 @@ class LoadedModel:
         id: The model.
         memory_bytes: Memory that its weights take, in bytes.
         context_window: Tokens that prompt and answer may have together.
+        kv_cache_bytes_per_token: What each token of a chat takes while it runs, in bytes; None when it cannot be told.
+        memory_estimate: What its files had promised; None when they did not tell.
         options: How it was loaded.
     """
 
     id: ModelId
     memory_bytes: int
     context_window: int
+    kv_cache_bytes_per_token: int | None = None
+    memory_estimate: MemoryEstimate | None = None
     options: LoadOptions = LoadOptions()
 
     def require_options(self, wanted: LoadOptions | None, /) -> None:

@@ -31,7 +31,7 @@ class Cortex:
         default_model_preparation: Fetches that model, and tells how far it is.
         generate_text: `async with cortex.generate_text(request) as events: async for event in events: …`
         loaded_models: Returns the models in memory, at once and whatever the disk does.
-        start: Starts the engine; await it once before anything else.
+        start: Starts the engine and the unloading of idle models; await it once before anything else.
         stop: Ends what is running and frees the engine; await it once at the end.
     """
 

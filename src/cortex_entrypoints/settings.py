@@ -88,6 +88,11 @@ class Settings(BaseSettings):
         model_cache_dir: Directory of the models.
         lora_dir: Directory of the LoRA weights that clients of the server may load; a program that embeds Cortex may
             load any.
+        keep_alive_s: Seconds without a request after which a model is unloaded; None keeps it until another model needs
+            its memory.
+        pinned_models: Ids and aliases of models that stay loaded until somebody unloads them by name.
+        memory_limit_bytes: Memory that models and their caches may take together, in bytes; None leaves it to what the
+            device has free.
         default_max_tokens: Longest answer when a request does not say, in tokens.
         default_temperature: Sampling temperature when an HTTP request or a command does not say. A program that embeds
             Cortex says it in its `SamplingParameters`.
@@ -139,6 +144,17 @@ class Settings(BaseSettings):
         AfterValidator(Path.expanduser),
         Field(validate_default=True, description="the path of a directory"),
     ] = Path("~/.cache/mlx-lora")
+    keep_alive_s: Annotated[float | None, Field(ge=0, allow_inf_nan=False, description="seconds, at least 0")] = None
+    pinned_models: Annotated[
+        tuple[Annotated[str, AfterValidator(_model_id)], ...],
+        NoDecode,
+        BeforeValidator(_split_list),
+        Field(description="models as 'namespace/name', or aliases, separated by commas"),
+    ] = ()
+    memory_limit_bytes: Annotated[
+        Annotated[int, BeforeValidator(_whole_number), Field(ge=0)] | None,
+        Field(description="a whole number of bytes, at least 0"),
+    ] = None
     default_max_tokens: Annotated[
         int, BeforeValidator(_whole_number), Field(ge=1, description="a whole number, at least 1")
     ] = 2048

@@ -33,6 +33,7 @@ async def fake_engine_harness(
     """Builds what serves the text generator's, the model loader's and the engine monitor's contracts."""
     invalid = _files("fake/invalid")
     loader = FakeModelLoader(
+        memory_limit_bytes=10**9,
         refusals={invalid.model_id: InvalidModelError(model_id=invalid.model_id, reason="it was made so")},
         honours_options=honours_options,
     )
@@ -47,6 +48,7 @@ async def fake_engine_harness(
         other_files=_files("fake/parrot"),
         invalid_files=invalid,
         options=LoadOptions(lora_weights=PurePath("a-lora")) if honours_options else None,
+        oversized_files=_files("fake/oversized", size_bytes=10**12),
         encode=generator.encode,
         patience_s=patience_s,
     )
@@ -65,5 +67,5 @@ async def fake_clock_harness(*, patience_s: float = 60.0) -> ClockHarness:
     return ClockHarness(clock=FakeClock(auto_advance=True), patience_s=patience_s)
 
 
-def _files(name: str) -> ModelFiles:
-    return ModelFiles(model_id=ModelId(name), directory=PurePath(name), revision=None, size_bytes=1_000_000)
+def _files(name: str, *, size_bytes: int = 1_000_000) -> ModelFiles:
+    return ModelFiles(model_id=ModelId(name), directory=PurePath(name), revision=None, size_bytes=size_bytes)

@@ -6,10 +6,10 @@ from dataclasses import replace
 from cortex_contracts.broken_adapters.breakage import Breakage
 from cortex_contracts.broken_adapters.passing_text_generator import EventStream, PassingTextGenerator
 from cortex_contracts.model_loader import ModelLoaderHarness
-from cortex_domain.errors import CortexError, ModelNotLoadedError
+from cortex_domain.errors import InsufficientMemoryError, InvalidModelError, ModelNotLoadedError
 from cortex_domain.events import GenerationEvent
 from cortex_domain.generation import GenerationRequest
-from cortex_domain.language_models import LoadedModel, LoadOptions, ModelFiles, ModelId
+from cortex_domain.language_models import LoadedModel, LoadOptions, MemoryEstimate, ModelFiles, ModelId
 from cortex_domain.ports import ModelLoader
 
 
@@ -18,6 +18,9 @@ class _Passing(ModelLoader):
 
     def __init__(self, inner: ModelLoader) -> None:
         self._inner = inner
+
+    async def estimate_memory(self, files: ModelFiles, /) -> MemoryEstimate:
+        return await self._inner.estimate_memory(files)
 
     async def load(self, files: ModelFiles, options: LoadOptions | None = None, /) -> LoadedModel:
         return await self._inner.load(files, options)
@@ -128,12 +131,28 @@ class _ListsFailures(_Passing):
     async def load(self, files: ModelFiles, options: LoadOptions | None = None, /) -> LoadedModel:
         try:
             return await super().load(files, options)
-        except CortexError:
+        except InvalidModelError:
             self._failed.append(LoadedModel(id=files.model_id, memory_bytes=1, context_window=1))
             raise
 
     def loaded(self) -> Sequence[LoadedModel]:
         return [*super().loaded(), *self._failed]
+
+
+class _ClearsMemoryInVain(_Passing):
+    async def load(self, files: ModelFiles, options: LoadOptions | None = None, /) -> LoadedModel:
+        try:
+            return await super().load(files, options)
+        except InsufficientMemoryError:
+            for model in self.loaded():
+                await self.unload(model.id)
+            raise
+
+
+class _EstimatesTwice(_Passing):
+    async def estimate_memory(self, files: ModelFiles, /) -> MemoryEstimate:
+        estimate = await super().estimate_memory(files)
+        return replace(estimate, weights_bytes=2 * estimate.weights_bytes)
 
 
 class _EndsQuietly(PassingTextGenerator):
@@ -172,4 +191,6 @@ BROKEN_MODEL_LOADERS: tuple[Breakage[ModelLoaderHarness], ...] = (
     ),
     _breakage("model_loader.unload_spares_others", _ReloadsOthers),
     _breakage("model_loader.failed_load_leaves_nothing", _ListsFailures),
+    _breakage("model_loader.refuses_what_does_not_fit", _ClearsMemoryInVain),
+    _breakage("model_loader.estimates_memory", _EstimatesTwice),
 )

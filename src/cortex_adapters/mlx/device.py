@@ -40,20 +40,32 @@ def memory_use() -> MemoryUse:
 
 
 def available_memory_bytes() -> int:
-    """Estimates the memory, in bytes, that another model may take.
+    """Estimates the memory, in bytes, that may still be taken; what MLX keeps for reuse counts as free.
 
     Metal shares the machine's memory and names a working set that it keeps resident; CUDA reports its own memory where
     the build tells it. Elsewhere it is what the operating system calls available.
     """
-    free_bytes = int(psutil.virtual_memory().available)
-    info = mx.device_info()
+    info, reusable_bytes = mx.device_info(), mx.get_cache_memory()
+    free_bytes = int(psutil.virtual_memory().available) + reusable_bytes
     match current_device():
         case Device.METAL:
             return min(free_bytes, int(info["max_recommended_working_set_size"]) - mx.get_active_memory())
         case Device.CUDA:
-            return int(info.get("free_memory", free_bytes))
+            return int(info["free_memory"]) + reusable_bytes if "free_memory" in info else free_bytes
         case Device.CPU:
             return free_bytes
+
+
+def total_memory_bytes() -> int:
+    """Returns all the memory that models could ever have, in bytes."""
+    info, total_bytes = mx.device_info(), int(psutil.virtual_memory().total)
+    match current_device():
+        case Device.METAL:
+            return min(total_bytes, int(info["max_recommended_working_set_size"]))
+        case Device.CUDA:
+            return int(info.get("total_memory", total_bytes))
+        case Device.CPU:
+            return total_bytes
 
 
 def release_cached_memory() -> None:

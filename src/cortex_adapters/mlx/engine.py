@@ -4,7 +4,9 @@ import gc
 from collections.abc import Iterable
 
 from cortex_adapters.mlx.device import MemoryUse, leave_thread, memory_use, release_cached_memory
+from cortex_adapters.mlx.engine_options import EngineOptions
 from cortex_adapters.mlx.jobs import Job, JobId, JobProgress, JobStep
+from cortex_adapters.mlx.memory_guard import MemoryGuard
 from cortex_adapters.mlx.model_batch import ModelBatch
 from cortex_adapters.mlx.model_loading import LanguageModel, load_language_model
 from cortex_domain.errors import ModelNotLoadedError
@@ -18,7 +20,8 @@ class Engine:
     it. What goes in and comes out are plain values, except the `LanguageModel`, whose tokenizer others may read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, options: EngineOptions = EngineOptions()) -> None:
+        self._guard = MemoryGuard(limit_bytes=options.memory_limit_bytes)
         self._batches: dict[ModelId, ModelBatch] = {}
 
     @property
@@ -45,7 +48,7 @@ class Engine:
         """
         batch = self._batches.get(files.model_id)
         if batch is None:
-            batch = ModelBatch(load_language_model(files, options or LoadOptions()))
+            batch = ModelBatch(load_language_model(files, options or LoadOptions(), guard=self._guard))
             self._batches[files.model_id] = batch
         batch.language_model.as_loaded().require_options(options)
         return batch.language_model

@@ -49,6 +49,7 @@ _DATACLASSES = (
     language_models.ModelFiles,
     language_models.LoadOptions,
     language_models.LoadedModel,
+    language_models.MemoryEstimate,
     messages.Message,
     messages.TextPart,
 )

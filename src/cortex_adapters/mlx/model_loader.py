@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 from cortex_adapters.mlx.engine_host import EngineHost
-from cortex_domain.language_models import LoadedModel, LoadOptions, ModelFiles, ModelId
+from cortex_adapters.mlx.model_memory import estimate_model_memory
+from cortex_domain.errors import InvalidModelError, StorageError
+from cortex_domain.language_models import LoadedModel, LoadOptions, MemoryEstimate, ModelFiles, ModelId
 from cortex_domain.ports import ModelLoader
 
 
@@ -14,6 +17,16 @@ class MlxModelLoader(ModelLoader):
     def __init__(self, *, host: EngineHost) -> None:
         self._host = host
         self._loading: dict[tuple[ModelId, LoadOptions | None], asyncio.Task[LoadedModel]] = {}
+
+    async def estimate_memory(self, files: ModelFiles, /) -> MemoryEstimate:
+        """See `ModelLoader.estimate_memory`. Only the headers of the weights are read."""
+        try:
+            memory = await asyncio.to_thread(estimate_model_memory, Path(files.directory))
+        except OSError as error:
+            raise StorageError(f"The files of {files.model_id!r} could not be read: {error}.") from error
+        except ValueError as error:
+            raise InvalidModelError(model_id=files.model_id, reason=str(error)) from error
+        return memory.as_estimate()
 
     async def load(self, files: ModelFiles, options: LoadOptions | None = None, /) -> LoadedModel:
         """See `ModelLoader.load`. A caller that is cancelled leaves the load to the others."""

@@ -1,6 +1,7 @@
 """Loads a model's files with mlx-lm, never running code that came with them."""
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,13 +14,16 @@ from mlx_lm.tokenizer_utils import TokenizerWrapper
 from mlx_lm.tokenizer_utils import load as load_tokenizer
 from mlx_lm.utils import load_config, load_model
 
-from cortex_adapters.mlx.device import available_memory_bytes, release_cached_memory
+from cortex_adapters.mlx.context_window import context_window_of
+from cortex_adapters.mlx.device import release_cached_memory
+from cortex_adapters.mlx.kv_cache_measurement import measure_kv_cache
 from cortex_adapters.mlx.lora_weights import add_lora_weights
-from cortex_domain.errors import InsufficientMemoryError, InvalidModelError
+from cortex_adapters.mlx.memory_guard import MemoryGuard
+from cortex_adapters.mlx.model_memory import ModelMemory, estimate_model_memory
+from cortex_domain.errors import InvalidModelError
 from cortex_domain.language_models import LoadedModel, LoadOptions, ModelFiles, ModelId
 
-DEFAULT_CONTEXT_WINDOW = 4096
-"""Tokens; taken for a model whose configuration names no window, which recurrent models may omit."""
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +37,8 @@ class LanguageModel:
         context_window: Tokens that prompt and answer may have together.
         vocabulary_size: Number of token ids that the tokenizer knows.
         special_texts: Texts that the tokenizer turns into control tokens.
-        memory_bytes: Sum of the weights' sizes in memory, in bytes.
+        memory: What its weights and sequences were measured to take.
+        estimate: What its files had promised.
         options: How it was loaded.
     """
 
@@ -43,59 +48,61 @@ class LanguageModel:
     context_window: int
     vocabulary_size: int
     special_texts: frozenset[str]
-    memory_bytes: int
+    memory: ModelMemory
+    estimate: ModelMemory
     options: LoadOptions
 
     def as_loaded(self) -> LoadedModel:
         """Describes it to the domain."""
         return LoadedModel(
-            id=self.id, memory_bytes=self.memory_bytes, context_window=self.context_window, options=self.options
+            id=self.id,
+            memory_bytes=self.memory.weights_bytes,
+            context_window=self.context_window,
+            kv_cache_bytes_per_token=self.memory.kv_cache.first_bytes_per_token if self.memory.kv_cache else None,
+            memory_estimate=self.estimate.as_estimate(),
+            options=self.options,
         )
 
 
-def load_language_model(files: ModelFiles, options: LoadOptions = LoadOptions(), /) -> LanguageModel:
+def load_language_model(
+    files: ModelFiles, options: LoadOptions = LoadOptions(), /, *, guard: MemoryGuard | None = None
+) -> LanguageModel:
     """Loads a model, with all weights in memory when it returns.
 
+    Args:
+        files: The model.
+        options: How to load it.
+        guard: Says whether it fits; None loads it whatever it takes.
+
     Raises:
-        InsufficientMemoryError: The weights are larger than the memory that is free.
+        InsufficientMemoryError: It would not fit; nothing was loaded.
         InvalidModelError: mlx-lm cannot make a model of these files.
         LoadOptionRefusedError: An option does not fit the model; its weights were not read.
     """
     directory = Path(files.directory)
-    _require_memory(files.model_id, directory)
+    with _translated(files.model_id):
+        estimate = estimate_model_memory(directory)
+    if guard is not None:
+        guard.require_room(files.model_id, estimate)
     with _translated(files.model_id):
         network, tokenizer, config = _open(directory)
     if options.lora_weights is not None:
         add_lora_weights(network, Path(options.lora_weights), model_id=files.model_id)
     with _translated(files.model_id):
         _read_weights(network)
+        memory = _measure(network, config)
+    _compare(files.model_id, estimate, memory)
     return LanguageModel(
         id=files.model_id,
         network=network,
         tokenizer=tokenizer,
-        context_window=context_window_of(config),
+        context_window=memory.context_window,
         vocabulary_size=len(tokenizer),
         special_texts=_special_texts_of(tokenizer),
-        memory_bytes=sum(weight.nbytes for weight in dict(tree_flatten(network.parameters())).values()),
+        memory=memory,
+        estimate=estimate,
         options=options,
     )
-
-
-def context_window_of(config: Mapping[str, Any], /) -> int:
-    """Reads the context window, in tokens, from a `config.json`, also where a text model is nested in another."""
-    for section in (config, config.get("text_config") or {}):
-        for name in ("max_position_embeddings", "n_positions", "max_seq_len", "model_max_length"):
-            window = section.get(name)
-            if isinstance(window, int) and window > 0:
-                return window
-    return DEFAULT_CONTEXT_WINDOW
-
-
-def _require_memory(model_id: ModelId, directory: Path) -> None:
-    required_bytes = sum(path.stat().st_size for path in directory.glob("*.safetensors"))
-    available_bytes = available_memory_bytes()
-    if required_bytes > available_bytes:
-        raise InsufficientMemoryError(model_id=model_id, required_bytes=required_bytes, available_bytes=available_bytes)
 
 
 @contextmanager
@@ -116,14 +123,29 @@ def _open(directory: Path) -> tuple[Any, TokenizerWrapper, Mapping[str, Any]]:
     return network, tokenizer, config
 
 
-def _special_texts_of(tokenizer: Any) -> frozenset[str]:  # noqa: ANN401 - the wrapper hands on the tokenizer's own
-    added = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
-    return frozenset(added | set(tokenizer.all_special_tokens))
-
-
 def _read_weights(network: Any) -> None:  # noqa: ANN401 - mlx-lm's module
     network.eval()
     mx.eval(network.parameters())
+
+
+def _measure(network: Any, config: Mapping[str, Any]) -> ModelMemory:  # noqa: ANN401 - mlx-lm's module
+    weights = dict(tree_flatten(network.parameters())).values()
+    return ModelMemory(
+        weights_bytes=sum(weight.nbytes for weight in weights),
+        kv_cache=measure_kv_cache(network),
+        context_window=context_window_of(config),
+    )
+
+
+def _compare(model_id: ModelId, estimate: ModelMemory, memory: ModelMemory) -> None:
+    """Says so when a model is not what its files promised; the guard goes on with what was measured."""
+    if not estimate.resembles(memory):
+        logger.warning("The memory of %s was estimated as %s and is %s", model_id, estimate, memory)
+
+
+def _special_texts_of(tokenizer: Any) -> frozenset[str]:  # noqa: ANN401 - the wrapper hands on the tokenizer's own
+    added = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+    return frozenset(added | set(tokenizer.all_special_tokens))
 
 
 def _as_reason(error: Exception) -> str:

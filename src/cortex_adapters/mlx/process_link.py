@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from cortex_adapters.mlx.engine_link import EngineEnd, EngineLink
 from cortex_adapters.mlx.engine_messages import Command, Report, StopEngine
+from cortex_adapters.mlx.engine_options import EngineOptions
 from cortex_adapters.mlx.frames import HEADER, decode_body, encode_frame
 from cortex_adapters.mlx.worker_log import WorkerLogged, log_again
 
@@ -26,13 +27,14 @@ class ProcessLink(EngineLink):
 
     Args:
         worker: The command that starts one; it speaks frames on standard input and output.
+        options: Handed to each engine, as arguments of the command.
 
     Attributes:
         pid: The worker's process id; None when there is no worker.
     """
 
-    def __init__(self, worker: Sequence[str] = _WORKER) -> None:
-        self._worker = worker
+    def __init__(self, worker: Sequence[str] = _WORKER, *, options: EngineOptions = EngineOptions()) -> None:
+        self._worker = (*worker, *options.to_arguments())
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
 

@@ -1,6 +1,8 @@
 """The worker process: an engine that takes commands on standard input and reports on standard output.
 
-usage: python -m cortex_adapters.mlx.worker
+usage: python -m cortex_adapters.mlx.worker [OPTIONS]
+
+OPTIONS are those of `engine_options`, as JSON.
 
 It ends when it is told to, or when its input ends, because then nobody is left to work for.
 """
@@ -16,6 +18,7 @@ from typing import BinaryIO
 from cortex_adapters.mlx.engine import Engine
 from cortex_adapters.mlx.engine_loop import CommandQueue, EngineLoop
 from cortex_adapters.mlx.engine_messages import Report, StopEngine
+from cortex_adapters.mlx.engine_options import EngineOptions
 from cortex_adapters.mlx.frames import HEADER, decode_body, encode_frame
 from cortex_adapters.mlx.worker_log import ReportingHandler, WorkerLogged
 
@@ -40,7 +43,7 @@ def main() -> None:
 
     logging.basicConfig(level=logging.WARNING, handlers=[ReportingHandler(report)])
     _log_what_nobody_catches()
-    EngineLoop(Engine(), commands, report).run()
+    EngineLoop(Engine(EngineOptions.from_arguments(sys.argv[1:])), commands, report).run()
 
 
 def _log_what_nobody_catches() -> None:

@@ -5,7 +5,19 @@ from cortex_domain.use_cases.describe_model import DescribeModel
 from cortex_domain.use_cases.generate_text import GenerateText
 from cortex_domain.use_cases.list_models import ListModels
 from cortex_domain.use_cases.load_model import LoadModel
+from cortex_domain.use_cases.make_room import MakeRoom
 from cortex_domain.use_cases.pull_model import PullModel
+from cortex_domain.use_cases.unload_idle_models import UnloadIdleModels
 from cortex_domain.use_cases.unload_model import UnloadModel
 
-__all__ = ["DeleteModel", "DescribeModel", "GenerateText", "ListModels", "LoadModel", "PullModel", "UnloadModel"]
+__all__ = [
+    "DeleteModel",
+    "DescribeModel",
+    "GenerateText",
+    "ListModels",
+    "LoadModel",
+    "MakeRoom",
+    "PullModel",
+    "UnloadIdleModels",
+    "UnloadModel",
+]

@@ -2,17 +2,30 @@
 
 from dataclasses import replace
 
-from cortex_domain.language_models import MODALITIES, ModelDescriptor, ModelState
+from cortex_domain.errors import InvalidModelError, ModelNotDownloadedError
+from cortex_domain.language_models import (
+    MODALITIES,
+    LoadedModel,
+    MemoryEstimate,
+    ModelDescriptor,
+    ModelId,
+    ModelState,
+)
+from cortex_domain.model_residency import ModelResidency
 from cortex_domain.ports import ModelLoader, ModelStore, TextGenerator
 
 
 class DescribeModel:
     """Adds what the loader and the text generator know to what the store knows."""
 
-    def __init__(self, *, store: ModelStore, loader: ModelLoader, generator: TextGenerator) -> None:
+    def __init__(
+        self, *, store: ModelStore, loader: ModelLoader, residency: ModelResidency, generator: TextGenerator
+    ) -> None:
         self._store = store
         self._loader = loader
+        self._residency = residency
         self._generator = generator
+        self._estimates: dict[tuple[ModelId, int | None], MemoryEstimate | None] = {}
 
     async def __call__(self, name: str, /) -> ModelDescriptor:
         """Describes the model that has this id or alias.
@@ -22,21 +35,44 @@ class DescribeModel:
             ModelNotFoundError: No model has this name.
             StorageError: The disk cannot be read.
         """
-        return self.as_served(await self._store.describe(name))
+        return await self.as_served(await self._store.describe(name))
 
-    def as_served(self, descriptor: ModelDescriptor, /) -> ModelDescriptor:
-        """Completes a store's descriptor with the state, memory and capabilities that it has here."""
+    async def as_served(self, descriptor: ModelDescriptor, /) -> ModelDescriptor:
+        """Completes a store's descriptor with the state, memory and capabilities that it has here.
+
+        Raises:
+            StorageError: The disk cannot be read.
+        """
         served = replace(
             descriptor,
             capabilities=self._generator.capabilities - (MODALITIES - descriptor.capabilities),
         )
         for model in self._loader.loaded():
             if model.id == descriptor.id:
-                return replace(
-                    served,
-                    state=ModelState.LOADED,
-                    memory_bytes=model.memory_bytes,
-                    context_window=model.context_window,
-                    lora_weights=model.options.lora_weights,
-                )
-        return served
+                return self._as_loaded(served, model)
+        return replace(served, memory_estimate=await self._estimate(descriptor))
+
+    def _as_loaded(self, descriptor: ModelDescriptor, model: LoadedModel) -> ModelDescriptor:
+        return replace(
+            descriptor,
+            state=ModelState.LOADED,
+            memory_bytes=model.memory_bytes,
+            kv_cache_bytes_per_token=model.kv_cache_bytes_per_token,
+            memory_estimate=model.memory_estimate,
+            context_window=model.context_window,
+            lora_weights=model.options.lora_weights,
+            residency=self._residency.describe(model.id),
+        )
+
+    async def _estimate(self, descriptor: ModelDescriptor) -> MemoryEstimate | None:
+        """Estimates each version of a model's files once; None when they are not here or no model."""
+        if descriptor.state is not ModelState.DOWNLOADED:
+            return None
+        version = descriptor.id, descriptor.size_bytes
+        if version not in self._estimates:
+            try:
+                files = await self._store.locate(descriptor.id)
+                self._estimates[version] = await self._loader.estimate_memory(files)
+            except (InvalidModelError, ModelNotDownloadedError):
+                return None
+        return self._estimates[version]

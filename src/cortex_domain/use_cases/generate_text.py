@@ -8,6 +8,7 @@ from cortex_domain.errors import UnsupportedCapabilityError
 from cortex_domain.events import GenerationEvent
 from cortex_domain.generation import GenerationRequest
 from cortex_domain.language_models import ModelDescriptor
+from cortex_domain.model_residency import ModelResidency
 from cortex_domain.ports import TextGenerator
 from cortex_domain.use_cases.describe_model import DescribeModel
 from cortex_domain.use_cases.load_model import LoadModel
@@ -16,9 +17,17 @@ from cortex_domain.use_cases.load_model import LoadModel
 class GenerateText:
     """Resolves the model, loads it on first use and hands the request to the text generator."""
 
-    def __init__(self, *, describe_model: DescribeModel, load_model: LoadModel, generator: TextGenerator) -> None:
+    def __init__(
+        self,
+        *,
+        describe_model: DescribeModel,
+        load_model: LoadModel,
+        residency: ModelResidency,
+        generator: TextGenerator,
+    ) -> None:
         self._describe_model = describe_model
         self._load_model = load_model
+        self._residency = residency
         self._generator = generator
 
     def __call__(self, request: GenerationRequest, /) -> AbstractAsyncContextManager[AsyncIterator[GenerationEvent]]:
@@ -34,9 +43,11 @@ class GenerateText:
     async def _generate(self, request: GenerationRequest) -> AsyncIterator[AsyncIterator[GenerationEvent]]:
         descriptor = await self._describe_model(request.model)
         _require_capabilities(request, descriptor)
-        await self._load_model(descriptor.id)
-        async with self._generator.generate_text(replace(request, model=descriptor.id)) as events:
-            yield events
+        # From before it is loaded until the block is left, so that nobody else's load pushes the model out.
+        with self._residency.using(descriptor.id, keep_alive_s=request.keep_alive_s):
+            await self._load_model(descriptor.id)
+            async with self._generator.generate_text(replace(request, model=descriptor.id)) as events:
+                yield events
 
 
 def _require_capabilities(request: GenerationRequest, descriptor: ModelDescriptor) -> None:

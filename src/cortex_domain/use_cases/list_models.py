@@ -20,4 +20,4 @@ class ListModels:
         Raises:
             StorageError: The disk cannot be read.
         """
-        return [self._describe_model.as_served(descriptor) for descriptor in await self._store.list_models()]
+        return [await self._describe_model.as_served(descriptor) for descriptor in await self._store.list_models()]

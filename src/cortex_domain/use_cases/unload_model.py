@@ -1,14 +1,16 @@
 """Use case: free a model's memory."""
 
+from cortex_domain.model_residency import ModelResidency
 from cortex_domain.ports import ModelLoader, ModelStore
 
 
 class UnloadModel:
     """Resolves the name and unloads; a model that is not loaded is left as it is."""
 
-    def __init__(self, *, store: ModelStore, loader: ModelLoader) -> None:
+    def __init__(self, *, store: ModelStore, loader: ModelLoader, residency: ModelResidency) -> None:
         self._store = store
         self._loader = loader
+        self._residency = residency
 
     async def __call__(self, name: str, /) -> None:
         """Unloads the model that has this id or alias.
@@ -21,4 +23,5 @@ class UnloadModel:
             StorageError: The disk cannot be read.
         """
         descriptor = await self._store.describe(name)
+        self._residency.reset(descriptor.id)
         await self._loader.unload(descriptor.id)

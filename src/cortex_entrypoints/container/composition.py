@@ -15,7 +15,7 @@ _FAKE_NAMESPACE = "fake/"
 
 def build_container(settings: Settings, *, placement: EnginePlacement = EnginePlacement.THREAD) -> CortexContainer:
     """Wires Cortex without starting anything; a `default_model` below `fake/` chooses the fake adapters."""
-    return CortexContainer(adapters=_choose_adapters(settings, placement))
+    return CortexContainer(settings=settings, adapters=_choose_adapters(settings, placement))
 
 
 def open_cortex(

@@ -29,7 +29,7 @@ class FakeAdapters(containers.DeclarativeContainer):
     bundled_models = providers.Object(())
     engine = providers.Singleton(_NoEngine)
     model_store = providers.Singleton(FakeModelStore)
-    model_loader = providers.Singleton(FakeModelLoader)
+    model_loader = providers.Singleton(FakeModelLoader, memory_limit_bytes=settings.provided.memory_limit_bytes)
     text_generator = providers.Singleton(
         FakeTextGenerator,
         loader=model_loader,

@@ -8,6 +8,7 @@ from cortex_adapters.mlx.device import current_device, preferred_weight_format
 from cortex_adapters.mlx.engine import Engine
 from cortex_adapters.mlx.engine_host import EngineHost
 from cortex_adapters.mlx.engine_monitor import MlxEngineMonitor
+from cortex_adapters.mlx.engine_options import EngineOptions
 from cortex_adapters.mlx.model_loader import MlxModelLoader
 from cortex_adapters.mlx.process_link import ProcessLink
 from cortex_adapters.mlx.starter_model import STARTER_MODEL, StarterModelStore
@@ -36,10 +37,11 @@ class MlxAdapters(containers.DeclarativeContainer):
     default_model = providers.Callable(_default_model, settings)
     bundled_models = providers.Object((STARTER_MODEL,))
     placement = providers.Dependency(instance_of=EnginePlacement)
+    engine_options = providers.Singleton(EngineOptions, memory_limit_bytes=settings.provided.memory_limit_bytes)
     engine_link = providers.Selector(
         placement,
-        thread=providers.Singleton(ThreadLink, providers.Object(Engine)),
-        process=providers.Singleton(ProcessLink),
+        thread=providers.Singleton(ThreadLink, providers.Factory(Engine, engine_options).provider),
+        process=providers.Singleton(ProcessLink, options=engine_options),
     )
     engine = providers.Singleton(EngineHost, engine_link)
     starter_store = providers.Singleton(

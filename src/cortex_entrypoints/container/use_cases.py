@@ -2,17 +2,23 @@
 
 from dependency_injector import containers, providers
 
+from cortex_domain.model_residency import ModelResidency
 from cortex_domain.use_cases import (
     DeleteModel,
     DescribeModel,
     GenerateText,
     ListModels,
     LoadModel,
+    MakeRoom,
     PullModel,
+    UnloadIdleModels,
     UnloadModel,
 )
+from cortex_entrypoints.container.lifecycle import Lifecycle
 from cortex_entrypoints.cortex import Cortex
 from cortex_entrypoints.default_model import DefaultModelPreparation
+from cortex_entrypoints.idle_unloading import IdleUnloading
+from cortex_entrypoints.settings import Settings
 
 
 class CortexContainer(containers.DeclarativeContainer):
@@ -22,20 +28,45 @@ class CortexContainer(containers.DeclarativeContainer):
     it into a future.
     """
 
+    settings = providers.Dependency(instance_of=Settings)
     adapters = providers.DependenciesContainer()
+    residency = providers.Singleton(
+        ModelResidency,
+        clock=adapters.clock,
+        keep_alive_s=settings.provided.keep_alive_s,
+        pinned=settings.provided.pinned_models,
+    )
     describe_model = providers.Singleton(
         DescribeModel,
         store=adapters.model_store,
         loader=adapters.model_loader,
+        residency=residency,
         generator=adapters.text_generator,
     )
     list_models = providers.Singleton(ListModels, store=adapters.model_store, describe_model=describe_model)
-    load_model = providers.Singleton(LoadModel, store=adapters.model_store, loader=adapters.model_loader)
-    unload_model = providers.Singleton(UnloadModel, store=adapters.model_store, loader=adapters.model_loader)
+    load_model = providers.Singleton(
+        LoadModel,
+        store=adapters.model_store,
+        loader=adapters.model_loader,
+        residency=residency,
+        make_room=providers.Singleton(MakeRoom, loader=adapters.model_loader, residency=residency),
+    )
+    unload_model = providers.Singleton(
+        UnloadModel, store=adapters.model_store, loader=adapters.model_loader, residency=residency
+    )
+    idle_unloading = providers.Singleton(
+        IdleUnloading,
+        unload_idle_models=providers.Singleton(UnloadIdleModels, loader=adapters.model_loader, residency=residency),
+        clock=adapters.clock,
+    )
     pull_model = providers.Singleton(PullModel, store=adapters.model_store)
     delete_model = providers.Singleton(DeleteModel, store=adapters.model_store, loader=adapters.model_loader)
     generate_text = providers.Singleton(
-        GenerateText, describe_model=describe_model, load_model=load_model, generator=adapters.text_generator
+        GenerateText,
+        describe_model=describe_model,
+        load_model=load_model,
+        residency=residency,
+        generator=adapters.text_generator,
     )
     default_model_preparation = providers.Singleton(
         DefaultModelPreparation,
@@ -44,6 +75,7 @@ class CortexContainer(containers.DeclarativeContainer):
         describe_model=describe_model,
         pull_model=pull_model,
     )
+    lifecycle = providers.Singleton(Lifecycle, engine=adapters.engine, idle_unloading=idle_unloading)
     cortex = providers.Singleton(
         Cortex,
         default_model=adapters.default_model,
@@ -58,6 +90,6 @@ class CortexContainer(containers.DeclarativeContainer):
         loaded_models=adapters.model_loader.provided.loaded,
         engine_monitor=adapters.engine_monitor,
         clock=adapters.clock,
-        start=adapters.engine.provided.start,
-        stop=adapters.engine.provided.stop,
+        start=lifecycle.provided.start,
+        stop=lifecycle.provided.stop,
     )

@@ -86,7 +86,7 @@ def model_routes(cortex: Cortex, in_flight: InFlight, lora_directory: LoraDirect
         )
     )
     async def load_model(model_id: str) -> Response:
-        """Brings a model into memory; answers when it is there.
+        """Brings a model into memory; answers when it is there. Idle models make room for it, if need be.
 
         One that is loaded with other options than those of the body is not changed: unload it first.
         """
@@ -94,7 +94,7 @@ def model_routes(cortex: Cortex, in_flight: InFlight, lora_directory: LoraDirect
         async with in_flight.work():
             name = await resolve_model_name(model_id, cortex.describe_model)
             lora_weights = None if body.lora_weights is None else lora_directory.find(body.lora_weights)
-            await cortex.load_model(name, lora_weights=lora_weights)
+            await cortex.load_model(name, lora_weights=lora_weights, keep_alive_s=body.keep_alive_s, pinned=body.pinned)
             return json_response(encode(await cortex.describe_model(name)))
 
     @routes.post("/<model:model_id>/unload")

@@ -217,6 +217,15 @@ Owner = Annotated[
     ),
 ]
 
+KeepAlive = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=MAX_INTEGER,
+        description="Seconds that the model stays in memory after its last request, from now on.",
+    ),
+]
+
 _SAMPLING_FIELDS = (
     "temperature",
     "top_p",
@@ -261,6 +270,7 @@ class ChatBody(Body):
     frequency_penalty: FrequencyPenalty | None = None
     logit_bias: LogitBias | None = None
     owner: Owner | None = None
+    keep_alive_s: KeepAlive | None = None
 
     def to_domain(self, defaults: ChatDefaults) -> GenerationRequest:
         """Builds the request.
@@ -275,6 +285,7 @@ class ChatBody(Body):
             max_tokens=self.max_tokens,
             stop=self._stop_texts(),
             owner=self.owner or "",
+            keep_alive_s=self.keep_alive_s,
         )
 
     def _sampling(self, defaults: ChatDefaults) -> SamplingParameters:
@@ -290,6 +301,13 @@ class ChatBody(Body):
 
 
 class LoadBody(Body):
-    """How to load a model. Without any field, one that is loaded stays as it is."""
+    """How to load a model, and for how long. Without any field, one that is loaded stays as it is."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"keep_alive_s": 600}, {"pinned": True}]})
 
     lora_weights: LoraName | None = None
+    keep_alive_s: KeepAlive | None = None
+    pinned: Annotated[
+        bool | None,
+        Field(description="Whether it stays in memory until somebody unloads it, whatever else needs the memory."),
+    ] = None

@@ -14,6 +14,7 @@ from cortex_domain.language_models import LoadOptions, ModelFiles, ModelId
 from cortex_domain.ports import ModelLoader, TextGenerator
 from cortex_entrypoints.container import CortexContainer
 from tests.adapters.mlx.lora_files import write_lora_weights
+from tests.adapters.mlx.tiny_model import write_oversized_model
 
 pytestmark = pytest.mark.real_model
 
@@ -34,9 +35,14 @@ async def harness(
         files=starter_files,
         encode=lambda text: tokenizer.encode(text, add_special_tokens=False),
         other_files=replace(starter_files, model_id=ModelId("tests/another-starter")),
+        invalid_files=_files("tests/no-model", tmp_path),
+        oversized_files=_files("tests/oversized", write_oversized_model(tmp_path / "oversized")),
         options=LoadOptions(lora_weights=write_lora_weights(tmp_path / "lora", starter_files, strength=0.01)),
-        invalid_files=ModelFiles(model_id=ModelId("tests/no-model"), directory=tmp_path, revision=None, size_bytes=1),
     )
+
+
+def _files(name: str, directory: Path) -> ModelFiles:
+    return ModelFiles(model_id=ModelId(name), directory=directory, revision=None, size_bytes=1)
 
 
 class TestMlxTextGenerator(TextGeneratorContract):

@@ -37,7 +37,7 @@ from cortex_domain import errors
 from cortex_domain.errors import CortexError
 from cortex_domain.events import GenerationFinished, PrefillProgress, TextDelta
 from cortex_domain.generation import MAX_SEED, FinishReason, GenerationTimings, SamplingParameters, TokenUsage
-from cortex_domain.language_models import Capability, LoadedModel, LoadOptions, ModelFiles, ModelId
+from cortex_domain.language_models import Capability, LoadedModel, LoadOptions, MemoryEstimate, ModelFiles, ModelId
 from cortex_domain.messages import Message, Role, TextPart
 
 MODEL = ModelId("a/b")
@@ -132,8 +132,20 @@ COMMANDS = (
     | st.just(StopEngine())
 )
 MEMORY_USES = st.builds(MemoryUse, active_bytes=NUMBERS, peak_bytes=NUMBERS)
+ESTIMATES = st.builds(
+    MemoryEstimate,
+    weights_bytes=NUMBERS,
+    kv_cache_bytes_per_token=st.none() | NUMBERS,
+    full_window_bytes=st.none() | NUMBERS,
+)
 LOADED_MODELS = st.builds(
-    LoadedModel, id=TEXTS.map(ModelId), memory_bytes=NUMBERS, context_window=NUMBERS, options=OPTIONS
+    LoadedModel,
+    id=TEXTS.map(ModelId),
+    memory_bytes=NUMBERS,
+    context_window=NUMBERS,
+    kv_cache_bytes_per_token=st.none() | NUMBERS,
+    memory_estimate=st.none() | ESTIMATES,
+    options=OPTIONS,
 )
 EVENTS = (
     st.builds(PrefillProgress, processed_tokens=NUMBERS, total_tokens=NUMBERS)

@@ -40,7 +40,7 @@ def test_trained_weights_change_the_logits_and_untrained_ones_do_not(
     trained = _load(tiny_files, write_lora_weights(tmp_path / "b", tiny_files, strength=0.1, use_dora=use_dora))
     assert mx.allclose(_logits(untrained), _logits(plain), atol=1e-5)
     assert not mx.allclose(_logits(trained), _logits(plain), atol=1e-2)
-    assert trained.memory_bytes > plain.memory_bytes
+    assert trained.memory.weights_bytes > plain.memory.weights_bytes
 
 
 def test_low_rank_weights_are_what_they_say(tiny_files: ModelFiles, tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cortex_adapters.mlx import model_loading
-from cortex_adapters.mlx.model_loading import DEFAULT_CONTEXT_WINDOW, context_window_of, load_language_model
+from cortex_adapters.mlx.context_window import DEFAULT_CONTEXT_WINDOW, context_window_of
+from cortex_adapters.mlx.device import memory_use
+from cortex_adapters.mlx.memory_guard import MemoryGuard
+from cortex_adapters.mlx.model_loading import load_language_model
 from cortex_domain.errors import InsufficientMemoryError, InvalidModelError
 from cortex_domain.language_models import ModelFiles
 from tests.adapters.mlx.tiny_model import TINY_CONTEXT_WINDOW, TINY_MODEL
@@ -77,15 +79,13 @@ def test_files_that_make_no_model_are_refused_with_a_reason(files: ModelFiles, d
     assert not (directory / "ran").exists()
 
 
-def test_a_model_that_does_not_fit_is_refused_before_it_is_read(
-    files: ModelFiles, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(model_loading, "available_memory_bytes", lambda: 1000)
+def test_a_model_that_does_not_fit_is_refused_before_its_weights_are_read(files: ModelFiles) -> None:
     _cut_in_half(Path(files.directory))
+    guard = MemoryGuard(limit_bytes=memory_use().active_bytes + 1000)
     with pytest.raises(InsufficientMemoryError) as refusal:
-        load_language_model(files)
+        load_language_model(files, guard=guard)
     assert refusal.value.available_bytes == 1000
-    assert refusal.value.required_bytes == (Path(files.directory) / "model.safetensors").stat().st_size
+    assert refusal.value.required_bytes > (Path(files.directory) / "model.safetensors").stat().st_size
 
 
 @pytest.mark.parametrize(

@@ -52,5 +52,15 @@ def write_tiny_model(directory: Path) -> ModelFiles:
     return ModelFiles(model_id=TINY_MODEL, directory=directory, revision=None, size_bytes=size_bytes)
 
 
+def write_oversized_model(directory: Path) -> Path:
+    """Writes what tells of weights that fit into no memory, and has none of them; returns the directory."""
+    directory.mkdir()
+    write_tiny_model(directory)
+    tensor = {"dtype": "F32", "shape": [2**50], "data_offsets": [0, 2**52]}
+    header = json.dumps({"model.norm.weight": tensor}).encode()
+    (directory / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    return directory
+
+
 def _write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value))

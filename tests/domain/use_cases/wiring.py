@@ -1,22 +1,29 @@
 """Wires every use case to fakes."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from cortex_adapters.fake import FakeClock, FakeModelLoader, FakeModelStore, FakeTextGenerator
+from cortex_domain.errors import CortexError
 from cortex_domain.language_models import ModelDescriptor, ModelId, ModelState
+from cortex_domain.model_residency import ModelResidency
 from cortex_domain.use_cases import (
     DeleteModel,
     DescribeModel,
     GenerateText,
     ListModels,
     LoadModel,
+    MakeRoom,
     PullModel,
+    UnloadIdleModels,
     UnloadModel,
 )
 
 HERE = ModelDescriptor(
     id=ModelId("fake/here"), aliases=("here",), state=ModelState.DOWNLOADED, size_bytes=1000, context_window=64
 )
+ALSO_HERE = ModelDescriptor(id=ModelId("fake/also-here"), state=ModelState.DOWNLOADED, size_bytes=600)
+LARGE = ModelDescriptor(id=ModelId("fake/large"), aliases=("large",), state=ModelState.DOWNLOADED, size_bytes=1500)
 ABSENT = ModelDescriptor(id=ModelId("fake/absent"), aliases=("absent",), state=ModelState.AVAILABLE, size_bytes=500)
 UNLISTED = ModelDescriptor(id=ModelId("fake/unlisted"), state=ModelState.AVAILABLE, size_bytes=300)
 
@@ -25,33 +32,48 @@ UNLISTED = ModelDescriptor(id=ModelId("fake/unlisted"), state=ModelState.AVAILAB
 class Wired:
     """Every use case on one set of fakes."""
 
+    clock: FakeClock
     store: FakeModelStore
     loader: FakeModelLoader
     generator: FakeTextGenerator
+    residency: ModelResidency
     describe: DescribeModel
     listing: ListModels
     load: LoadModel
     unload: UnloadModel
+    unload_idle: UnloadIdleModels
     pull: PullModel
     delete: DeleteModel
     generate: GenerateText
 
 
-def wire() -> Wired:
-    store = FakeModelStore([HERE, ABSENT], unlisted=[UNLISTED])
-    loader = FakeModelLoader(context_window=32)
-    generator = FakeTextGenerator(loader=loader, clock=FakeClock())
-    describe = DescribeModel(store=store, loader=loader, generator=generator)
-    load = LoadModel(store=store, loader=loader)
+def wire(
+    *,
+    keep_alive_s: float | None = None,
+    pinned: Collection[str] = (),
+    memory_limit_bytes: int | None = None,
+    refusals: Mapping[ModelId, CortexError] | None = None,
+) -> Wired:
+    clock = FakeClock()
+    store = FakeModelStore([HERE, ALSO_HERE, LARGE, ABSENT], unlisted=[UNLISTED])
+    loader = FakeModelLoader(context_window=32, memory_limit_bytes=memory_limit_bytes, refusals=refusals)
+    generator = FakeTextGenerator(loader=loader, clock=clock)
+    residency = ModelResidency(clock=clock, keep_alive_s=keep_alive_s, pinned=pinned)
+    describe = DescribeModel(store=store, loader=loader, residency=residency, generator=generator)
+    make_room = MakeRoom(loader=loader, residency=residency)
+    load = LoadModel(store=store, loader=loader, residency=residency, make_room=make_room)
     return Wired(
+        clock=clock,
         store=store,
         loader=loader,
         generator=generator,
+        residency=residency,
         describe=describe,
         listing=ListModels(store=store, describe_model=describe),
         load=load,
-        unload=UnloadModel(store=store, loader=loader),
+        unload=UnloadModel(store=store, loader=loader, residency=residency),
+        unload_idle=UnloadIdleModels(loader=loader, residency=residency),
         pull=PullModel(store=store),
         delete=DeleteModel(store=store, loader=loader),
-        generate=GenerateText(describe_model=describe, load_model=load, generator=generator),
+        generate=GenerateText(describe_model=describe, load_model=load, residency=residency, generator=generator),
     )

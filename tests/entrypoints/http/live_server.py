@@ -17,6 +17,7 @@ from cortex_adapters.fake import (
     ScriptedReply,
 )
 from cortex_adapters.system.clock import SystemClock
+from cortex_domain.model_residency import ModelResidency
 from cortex_domain.ports import TextGenerator
 from cortex_domain.use_cases import (
     DeleteModel,
@@ -24,6 +25,7 @@ from cortex_domain.use_cases import (
     GenerateText,
     ListModels,
     LoadModel,
+    MakeRoom,
     PullModel,
     UnloadModel,
 )
@@ -57,19 +59,27 @@ class FakeAdapters:
     def wire(self) -> Cortex:
         """Builds the use cases."""
         generator = self.generator or self.fake_generator
-        describe_model = DescribeModel(store=self.store, loader=self.loader, generator=generator)
-        load_model = LoadModel(store=self.store, loader=self.loader)
+        residency = ModelResidency(clock=self.clock)
+        describe_model = DescribeModel(store=self.store, loader=self.loader, residency=residency, generator=generator)
+        load_model = LoadModel(
+            store=self.store,
+            loader=self.loader,
+            residency=residency,
+            make_room=MakeRoom(loader=self.loader, residency=residency),
+        )
         pull_model = PullModel(store=self.store)
         return Cortex(
             default_model=ECHO_MODEL,
             default_model_preparation=DefaultModelPreparation(
                 default_model=ECHO_MODEL, bundled_models=(), describe_model=describe_model, pull_model=pull_model
             ),
-            generate_text=GenerateText(describe_model=describe_model, load_model=load_model, generator=generator),
+            generate_text=GenerateText(
+                describe_model=describe_model, load_model=load_model, residency=residency, generator=generator
+            ),
             list_models=ListModels(store=self.store, describe_model=describe_model),
             describe_model=describe_model,
             load_model=load_model,
-            unload_model=UnloadModel(store=self.store, loader=self.loader),
+            unload_model=UnloadModel(store=self.store, loader=self.loader, residency=residency),
             pull_model=pull_model,
             delete_model=DeleteModel(store=self.store, loader=self.loader),
             loaded_models=self.loader.loaded,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cortex_adapters.fake import FakeModelStore, ScriptedPull
+from cortex_adapters.fake import FakeModelLoader, FakeModelStore, ScriptedPull
 from cortex_domain.errors import (
     InsufficientStorageError,
     InvalidRequestError,
@@ -32,6 +32,12 @@ async def test_lists_models(server: LiveServer) -> None:
         "state": "downloaded",
         "size_bytes": 1_000_000,
         "memory_bytes": None,
+        "kv_cache_bytes_per_token": None,
+        "memory_estimate": {
+            "weights_bytes": 1_000_000,
+            "kv_cache_bytes_per_token": 100,
+            "full_window_bytes": 1_409_600,
+        },
         "context_window": 4096,
         "lora_weights": None,
         "quantization": None,
@@ -44,6 +50,7 @@ async def test_lists_models(server: LiveServer) -> None:
             "seed",
             "top_k",
         ],
+        "residency": None,
         "description": "Says the last message of the user again",
     }
 
@@ -64,6 +71,45 @@ async def test_loading_tells_the_memory(server: LiveServer) -> None:
     loaded = (await server.client.post("/api/models/echo/load")).json()
     assert loaded["id"] == "fake/echo"
     assert loaded["memory_bytes"] == 1_000_000
+
+
+async def test_a_load_says_how_long_the_model_stays(server: LiveServer) -> None:
+    loaded = (await server.client.post("/api/models/echo/load", json={"keep_alive_s": 60, "pinned": True})).json()
+    residency = loaded["residency"]
+    assert (residency["pinned"], residency["keep_alive_s"], residency["active_requests"]) == (True, 60, 0)
+    assert residency["expires_s"] is None
+    loaded = (await server.client.post("/api/models/echo/load", json={"pinned": False})).json()
+    assert loaded["residency"]["expires_s"] == loaded["residency"]["last_used_s"] + 60
+    await server.client.post("/api/chat/completions", json=HELLO | {"keep_alive_s": 7.5})
+    described = (await server.client.get("/api/models/echo")).json()
+    assert described["residency"]["keep_alive_s"] == 7.5
+
+
+@pytest.mark.parametrize(
+    ("body", "parameter"),
+    [({"keep_alive_s": -1}, "keep_alive_s"), ({"pinned": 1}, "pinned"), ({"keepalive": 1}, "keepalive")],
+)
+async def test_a_bad_load_body_is_refused_by_name(server: LiveServer, body: object, parameter: str) -> None:
+    response = await server.client.post("/api/models/echo/load", json=body)
+    assert (response.status_code, response.json()["error"]["param"]) == (400, parameter)
+    assert (await server.client.get("/api/models/echo")).json()["state"] == "downloaded"
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/x-www-form-urlencoded", "text/plain"])
+async def test_an_empty_load_body_needs_no_type(server: LiveServer, content_type: str) -> None:
+    headers = {"Content-Type": content_type}
+    assert (await server.client.post("/api/models/echo/load", headers=headers)).json()["state"] == "loaded"
+    response = await server.client.post("/api/models/echo/load", headers=headers, content=b'{"pinned": true}')
+    assert response.status_code == (200 if content_type == "application/json" else 415)
+
+
+async def test_a_model_that_does_not_fit_is_refused_with_both_sizes() -> None:
+    adapters = FakeAdapters(loader=FakeModelLoader(memory_limit_bytes=999_999))
+    async with live_server(adapters=adapters) as server:
+        response = await server.client.post("/api/models/echo/load")
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (503, "insufficient_memory")
+    assert (error["details"]["required_bytes"], error["details"]["available_bytes"]) == (1_000_000, 999_999)
 
 
 @pytest.mark.parametrize("spelling", ["my__org/my__model", "my__org__my__model", "my__org%2Fmy__model"])

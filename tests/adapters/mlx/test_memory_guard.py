@@ -1,0 +1,110 @@
+"""Models that do not fit are refused; those that nobody uses make room; unloading gives the memory back."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cortex_adapters.mlx.device import available_memory_bytes, memory_use, total_memory_bytes
+from cortex_adapters.mlx.engine_host import EngineHost
+from cortex_adapters.mlx.engine_options import EngineOptions
+from cortex_adapters.mlx.memory_guard import FIRST_CHAT_TOKENS, MemoryGuard
+from cortex_adapters.mlx.model_memory import estimate_model_memory
+from cortex_adapters.mlx.process_link import ProcessLink
+from cortex_domain.errors import InsufficientMemoryError
+from cortex_domain.language_models import ModelFiles, ModelId
+from cortex_entrypoints import Cortex, EnginePlacement, Settings, open_cortex
+from tests.adapters.mlx.engine_jobs import run
+from tests.adapters.mlx.tiny_model import write_tiny_model
+
+_SMALL_CHANGE_BYTES = 10_000
+"""More than the numbers that an engine keeps besides weights and caches, less than any of these."""
+
+NAMES = ("tests/a", "tests/b", "tests/c")
+
+
+def _tiny_bytes(files: ModelFiles) -> tuple[int, int]:
+    memory = estimate_model_memory(Path(files.directory))
+    return memory.weights_bytes, memory.bytes_with_sequence(FIRST_CHAT_TOKENS)
+
+
+def test_what_is_available_is_what_the_device_has_free_less_a_reserve() -> None:
+    reserve_bytes = available_memory_bytes() - MemoryGuard().available_bytes()
+    assert 0 < reserve_bytes < 0.2 * total_memory_bytes()
+    assert total_memory_bytes() >= available_memory_bytes()
+    active_bytes = memory_use().active_bytes
+    assert MemoryGuard(limit_bytes=active_bytes + 7).available_bytes() == 7
+    assert MemoryGuard(limit_bytes=0).available_bytes() == 0
+
+
+def test_options_survive_the_way_to_a_worker() -> None:
+    options = EngineOptions(memory_limit_bytes=2**40)
+    assert EngineOptions.from_arguments(options.to_arguments()) == options
+    assert EngineOptions.from_arguments([]) == EngineOptions()
+
+
+async def test_an_engine_keeps_to_its_limit_and_serves_on(tiny_files: ModelFiles) -> None:
+    weights_bytes, first_bytes = _tiny_bytes(tiny_files)
+    options = EngineOptions(memory_limit_bytes=weights_bytes + first_bytes - 1)
+    host = EngineHost(ProcessLink(options=options))
+    await host.start()
+    await host.load(tiny_files)
+    with pytest.raises(InsufficientMemoryError) as refusal:
+        await host.load(replace(tiny_files, model_id=ModelId("tests/second")))
+    assert refusal.value.required_bytes == first_bytes
+    assert refusal.value.available_bytes < first_bytes
+    assert (await run(host)).usage.completion_tokens
+    await host.unload(tiny_files.model_id)
+    assert (await host.load(replace(tiny_files, model_id=ModelId("tests/second")))).memory_bytes == weights_bytes
+    await host.stop()
+
+
+@asynccontextmanager
+async def _cortex_for_two(directory: Path, *, pinned: tuple[str, ...] = ()) -> AsyncIterator[Cortex]:
+    """Opens a Cortex that has three models and memory for two of them."""
+    for name in NAMES:
+        place = directory / name.replace("/", "--")
+        place.mkdir()
+        files = write_tiny_model(place)
+    weights_bytes, first_bytes = _tiny_bytes(files)
+    settings = Settings(
+        default_model=NAMES[0],
+        model_cache_dir=directory,
+        memory_limit_bytes=weights_bytes + first_bytes + _SMALL_CHANGE_BYTES,
+        pinned_models=pinned,
+    )
+    async with open_cortex(settings, placement=EnginePlacement.PROCESS) as cortex:
+        yield cortex
+
+
+def _loaded(cortex: Cortex) -> list[ModelId]:
+    return [model.id for model in cortex.loaded_models()]
+
+
+async def test_the_least_recently_used_model_makes_room(tmp_path: Path) -> None:
+    first, second, third = NAMES
+    async with _cortex_for_two(tmp_path) as cortex:
+        await cortex.load_model(first)
+        await cortex.load_model(second)
+        await cortex.load_model(first)
+        await cortex.load_model(third)
+        assert _loaded(cortex) == [first, third]
+        active_bytes = cortex.engine_monitor.status().active_memory_bytes
+        await cortex.load_model(second)
+        assert _loaded(cortex) == [third, second]
+        assert cortex.engine_monitor.status().active_memory_bytes <= active_bytes + _SMALL_CHANGE_BYTES
+
+
+async def test_a_pinned_model_makes_no_room(tmp_path: Path) -> None:
+    first, second, third = NAMES
+    async with _cortex_for_two(tmp_path, pinned=(first,)) as cortex:
+        await cortex.load_model(first)
+        await cortex.load_model(second)
+        await cortex.load_model(third)
+        assert _loaded(cortex) == [first, third]
+        await cortex.load_model(third, pinned=True)
+        with pytest.raises(InsufficientMemoryError):
+            await cortex.load_model(second)
+        assert _loaded(cortex) == [first, third]
