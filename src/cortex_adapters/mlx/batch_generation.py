@@ -1,7 +1,8 @@
 """mlx-lm's batch generator, less the work that nobody asked for.
 
-Three subclasses, because mlx-lm's generator makes prompt batches and these make generation batches. What differs from
-mlx-lm is one method: a step draws for all rows in one call, and neither normalises nor hands out log-probabilities.
+Three subclasses, because mlx-lm's generator makes prompt batches and these make generation batches. Two methods differ
+from mlx-lm: a step draws for all rows in one call, and neither normalises nor hands out log-probabilities; a piece of
+the prompts is waited for once, and MLX keeps the memory that it took for the next one.
 """
 
 from collections.abc import Sequence
@@ -53,6 +54,24 @@ class LeanGenerationBatch(GenerationBatch):
 
 class LeanPromptBatch(PromptProcessingBatch):
     """Reads prompts."""
+
+    def prompt(self, tokens: list[list[int]]) -> None:
+        """Reads the next piece of each prompt; `tokens` has one a row."""
+        if not tokens:
+            return
+        for known, piece in zip(self.tokens, tokens, strict=True):
+            known.extend(piece)
+        longest = max(map(len, tokens))
+        padding = [longest - len(piece) for piece in tokens]
+        if any(padding):
+            for cache in self.prompt_cache:
+                cache.prepare(lengths=[len(piece) for piece in tokens], right_padding=padding)
+        rows = [piece + [0] * padded for piece, padded in zip(tokens, padding, strict=True)]
+        self.model(mx.array(rows), cache=self.prompt_cache)
+        if any(padding):
+            for cache in self.prompt_cache:
+                cache.finalize()
+        mx.eval([cache.state for cache in self.prompt_cache])
 
     def generate(self, tokens: list[list[int]]) -> LeanGenerationBatch:
         """Turns the batch into one that decodes; `tokens` holds the last token of each prompt."""

@@ -8,6 +8,9 @@ import psutil
 from cortex_adapters.mlx.weight_format import WeightFormat
 from cortex_domain.engine_status import Device
 
+_CACHED_SHARE = 1 / 32
+"""Share of the device's memory that MLX may keep for reuse. Little is kept of what models and caches need."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryUse:
@@ -66,6 +69,16 @@ def total_memory_bytes() -> int:
             return int(info.get("total_memory", total_bytes))
         case Device.CPU:
             return total_bytes
+
+
+def compiles_kernels() -> bool:
+    """Tells whether this device compiles its kernels when they are first used, which takes seconds."""
+    return current_device() is not Device.CPU
+
+
+def bound_cached_memory() -> None:
+    """Bounds the memory that MLX keeps for reuse by a share of what the device has."""
+    mx.set_cache_limit(int(total_memory_bytes() * _CACHED_SHARE))
 
 
 def release_cached_memory() -> None:

@@ -3,7 +3,14 @@
 import gc
 from collections.abc import Iterable
 
-from cortex_adapters.mlx.device import MemoryUse, leave_thread, memory_use, release_cached_memory
+from cortex_adapters.mlx.device import (
+    MemoryUse,
+    bound_cached_memory,
+    compiles_kernels,
+    leave_thread,
+    memory_use,
+    release_cached_memory,
+)
 from cortex_adapters.mlx.engine_options import EngineOptions
 from cortex_adapters.mlx.jobs import Job, JobId, JobProgress, JobStep
 from cortex_adapters.mlx.memory_guard import MemoryGuard
@@ -23,6 +30,7 @@ class Engine:
     def __init__(self, options: EngineOptions = EngineOptions()) -> None:
         self._guard = MemoryGuard(limit_bytes=options.memory_limit_bytes)
         self._batches: dict[ModelId, ModelBatch] = {}
+        bound_cached_memory()
 
     @property
     def has_work(self) -> bool:
@@ -49,6 +57,8 @@ class Engine:
         batch = self._batches.get(files.model_id)
         if batch is None:
             batch = ModelBatch(load_language_model(files, options or LoadOptions(), guard=self._guard))
+            if compiles_kernels():
+                batch.warm_up()
             self._batches[files.model_id] = batch
         batch.language_model.as_loaded().require_options(options)
         return batch.language_model

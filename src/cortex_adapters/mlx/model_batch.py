@@ -15,6 +15,7 @@ from cortex_adapters.mlx.model_loading import LanguageModel
 from cortex_adapters.mlx.prefill_pacing import PrefillPacing
 from cortex_domain.errors import CortexError, GeneratorFailedError
 from cortex_domain.events import GenerationEvent
+from cortex_domain.generation import SamplingParameters
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,13 @@ class ModelBatch:
         self._pacing = PrefillPacing()
         self._generator = self._make_generator()
         self._jobs: dict[int, ActiveJob] = {}
+
+    def warm_up(self) -> None:
+        """Runs a few tokens, so that the device compiles its kernels before somebody waits for them."""
+        for sampling, length in ((SamplingParameters(seed=0), 64), (SamplingParameters(temperature=0), 40)):
+            self._generator.insert_row([0] * length, max_tokens=2, sampler=RowSampler(sampling), logits_processors=[])
+        while self._generator.decoding_rows or self._generator.prompt_rows:
+            self._generator.next()
 
     @property
     def has_work(self) -> bool:

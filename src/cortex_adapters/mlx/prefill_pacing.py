@@ -12,6 +12,8 @@ MIN_PROMPT_ROWS = 4
 """Prompts that are always read side by side, so that a short one need not wait for a long one."""
 MIN_ROW_TOKENS = 8
 MAX_PIECE_TOKENS = 8192
+MAX_ROW_TOKENS = 2048
+"""Tokens of one prompt; where attention is not fused, its scores take memory by this times the prompt so far."""
 IDLE_PIECE_S = 0.5
 """Time of a piece when nobody waits for a token; also about how long a cancellation may take."""
 LIVE_PIECE_PER_DECODE = 1.0
@@ -51,7 +53,7 @@ class PrefillPacing:
         seconds = LIVE_PIECE_PER_DECODE * self._decode_s if decoding_rows else IDLE_PIECE_S
         budget = min(int((self._tokens_per_s or _FIRST_GUESS_TOKENS_PER_S) * seconds), MAX_PIECE_TOKENS)
         rows = max(1, min(prompt_rows, MAX_PROMPT_ROWS, max(budget // MIN_ROW_TOKENS, MIN_PROMPT_ROWS)))
-        return PrefillPiece(rows=rows, tokens=max(budget // rows, MIN_ROW_TOKENS))
+        return PrefillPiece(rows=rows, tokens=min(max(budget // rows, MIN_ROW_TOKENS), MAX_ROW_TOKENS))
 
     def observe(self, *, decoding_rows: int, decode_s: float, prompt_tokens: int, prompt_s: float) -> None:
         """Takes the measurements of a step.

@@ -7,6 +7,7 @@ from mlx_lm.generate import BatchGenerator
 from cortex_adapters.mlx.batch_generation import LeanBatchGenerator
 from cortex_adapters.mlx.batch_sampling import RowSampler
 from cortex_adapters.mlx.logits_processors import make_logits_processors
+from cortex_adapters.mlx.model_batch import ModelBatch
 from cortex_adapters.mlx.model_loading import LanguageModel, load_language_model
 from cortex_domain.generation import SamplingParameters
 from cortex_domain.language_models import ModelFiles
@@ -69,3 +70,10 @@ def test_penalties_and_biases_have_their_effect(tiny_files: ModelFiles) -> None:
     expected = _mlx_lm_answers(model, _prompts(), sampling)
     assert _lean_answers(model, _prompts(), sampling, rows=64, tokens=512) == expected
     assert expected != _mlx_lm_answers(model, _prompts(), GREEDY)
+
+
+def test_warming_up_leaves_nothing_behind(tiny_files: ModelFiles) -> None:
+    batch = ModelBatch(load_language_model(tiny_files))
+    batch.warm_up()
+    assert not batch.has_work
+    assert batch.step() == []

@@ -5,6 +5,7 @@ from cortex_adapters.mlx.prefill_pacing import (
     IDLE_PIECE_S,
     MAX_PIECE_TOKENS,
     MAX_PROMPT_ROWS,
+    MAX_ROW_TOKENS,
     MIN_PROMPT_ROWS,
     MIN_ROW_TOKENS,
     PrefillPacing,
@@ -59,5 +60,5 @@ def test_a_piece_always_advances_and_is_bounded(
         decoding_rows=decoding_rows, prompt_rows=prompt_rows
     )
     assert 1 <= piece.rows <= MAX_PROMPT_ROWS
-    assert piece.tokens >= MIN_ROW_TOKENS
+    assert MIN_ROW_TOKENS <= piece.tokens <= MAX_ROW_TOKENS
     assert piece.rows * piece.tokens <= max(MAX_PIECE_TOKENS, MIN_PROMPT_ROWS * MIN_ROW_TOKENS)
