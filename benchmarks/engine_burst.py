@@ -91,7 +91,6 @@ def _burst_of_cortex(engine: Engine, prompts: Prompts, options: argparse.Namespa
 
 
 def _job(number: int, options: argparse.Namespace) -> Job:
-
     return Job(
         id=JobId(number),
         model_id=MODEL,
@@ -100,6 +99,7 @@ def _job(number: int, options: argparse.Namespace) -> Job:
         max_tokens=options.max_tokens,
         default_max_tokens=options.max_tokens,
         stop=(),
+        owner="",
         accepted_s=time.monotonic(),
     )
 

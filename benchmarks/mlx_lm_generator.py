@@ -61,7 +61,7 @@ def tokenized(tokenizer: Any, prompt: str) -> list[int]:  # noqa: ANN401
     return list(tokenizer.apply_chat_template([{"role": "user", "content": prompt}], add_generation_prompt=True))
 
 
-def answer_all(model: Any, tokenizer: Any, prompts: Sequence[list[int]], burst: dict[str, Any]) -> Sequence[Answer]:  # noqa: ANN401
+def answer_all(model: Any, tokenizer: Any, prompts: list[list[int]], burst: dict[str, Any]) -> Sequence[Answer]:  # noqa: ANN401
     """Runs one burst to its end."""
     began_s = time.perf_counter()
     stop_tokens = [[token] for token in tokenizer.eos_token_ids]
@@ -72,12 +72,12 @@ def answer_all(model: Any, tokenizer: Any, prompts: Sequence[list[int]], burst: 
     answers = {number: Answer(prompt_tokens=len(prompt)) for number, prompt in zip(numbers, prompts, strict=True)}
     unfinished = len(prompts)
     while unfinished:
-        _, responses = generator.next()
+        _, responses = generator.next()  # type: ignore[no-untyped-call]
         now_s = time.perf_counter() - began_s
         for response in responses:
             note(answers[response.uid], response, now_s)
             unfinished -= response.finish_reason is not None
-    generator.close()
+    generator.close()  # type: ignore[no-untyped-call]
     return list(answers.values())
 
 
