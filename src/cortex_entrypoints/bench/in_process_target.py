@@ -1,7 +1,7 @@
 """Cortex itself, without a server: what the library gives a program that embeds it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
@@ -12,11 +12,9 @@ from cortex_domain import (
     GenerationRequest,
     GenerationStarted,
     ModelId,
-    ModelState,
     PrefillProgress,
     SamplingParameters,
     TextDelta,
-    collect_pull,
     user_message,
 )
 from cortex_entrypoints.bench.answer_progress import AnswerProgress
@@ -32,15 +30,23 @@ from cortex_entrypoints.version import installed_version
 class InProcessTarget(Target):
     """Measures the use case `generate_text`, with its engine where the server has it: in a worker process."""
 
-    def __init__(self, settings: Settings, *, model: str | None, timeout_s: float) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        model: str | None,
+        fetch: Callable[[Cortex, str], Awaitable[None]],
+        timeout_s: float,
+    ) -> None:
         """Starts nothing yet.
 
         Args:
             settings: What to run.
             model: Id or alias of the model that answers; None takes the default model.
+            fetch: Gets a model that has this id or alias, unless it is here.
             timeout_s: Seconds after which an answer counts as failed.
         """
-        self._settings, self._model, self._timeout_s = settings, model, timeout_s
+        self._settings, self._model, self._fetch, self._timeout_s = settings, model, fetch, timeout_s
         self._open = AsyncExitStack()
 
     @property
@@ -51,18 +57,16 @@ class InProcessTarget(Target):
         return TargetFacts(name="cortex in process", kind="in-process", details=details)
 
     async def __aenter__(self) -> Self:
-        """Starts the engine and fetches the model if it is not here.
+        """Starts the engine, and has the model fetched if it is not here.
 
         Raises:
             CortexError: There is no such model, or it cannot be fetched or run.
         """
         opening = open_cortex(self._settings, placement=EnginePlacement.PROCESS)
         self._cortex: Cortex = await self._open.enter_async_context(opening)
-        descriptor = await self._cortex.describe_model(self._model or self._cortex.default_model)
-        self._model_id: ModelId = descriptor.id
-        if descriptor.state is ModelState.AVAILABLE:
-            async with self._cortex.pull_model(descriptor.id) as events:
-                await collect_pull(events)
+        name = self._model or self._cortex.default_model
+        await self._fetch(self._cortex, name)
+        self._model_id: ModelId = (await self._cortex.describe_model(name)).id
         return self
 
     async def __aexit__(

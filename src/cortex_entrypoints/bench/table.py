@@ -11,6 +11,8 @@ from cortex_entrypoints.bench.report import Report
 _RESULTS = ("CLIENTS", "PREFIX", "TARGET", "TOKENS/S", "FIRST TEXT", "P99", "GAP", "P99", "PROMPT", "ANSWER", "FAILED")
 _RATIOS = ("CLIENTS", "PREFIX", "TARGETS", "TOKENS/S", "FIRST TEXT")
 _LEFT = {"PREFIX", "TARGET", "TARGETS"}
+_SAME_LENGTH = 1.1
+"""How many times as long as the shortest the longest mean answer may be."""
 _WIDEST = 200
 """Columns of the terminal that tables may take: what is cut off to fit a narrow one helps nobody."""
 
@@ -74,9 +76,16 @@ def _remarks(report: Report) -> Iterable[str]:
     yield "Tokens/s are those of all clients together, from the first request to the end of the last answer."
     if not all(result.tokens_are_counted for result in report.results):
         yield "~ The target does not count its tokens; each piece of text counts as one."
+    if _lengths_differ(report):
+        yield "Answers differ in length, and a round lasts as long as its longest: take its tokens/s with care."
     for result in report.results:
         for error, count in result.errors.items():
             yield f"{count} of {result.requests} failed at {result.clients} clients, {result.target}: {error}"
+
+
+def _lengths_differ(report: Report) -> bool:
+    lengths = [result.completion_tokens for result in report.results if result.completion_tokens is not None]
+    return bool(lengths) and max(lengths) > _SAME_LENGTH * min(lengths)
 
 
 def _milliseconds(value: float | None) -> str:

@@ -1,5 +1,6 @@
 """`cortex bench`: how fast a server or the generator is, alone or against others."""
 
+import re
 import secrets
 import shlex
 import sys
@@ -8,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 import typer
 
@@ -23,10 +25,13 @@ from cortex_entrypoints.bench.table import print_report
 from cortex_entrypoints.bench.target import Sampling, Target, TargetError
 from cortex_entrypoints.bench.workload import Prefix, Workload
 from cortex_entrypoints.cli.outcome import FAILED, tell_failure
+from cortex_entrypoints.cli.pull_display import pull_if_absent
 from cortex_entrypoints.settings import Settings
 
 _PREFIXES = {"cold": (Prefix.COLD,), "warm": (Prefix.WARM,), "both": (Prefix.COLD, Prefix.WARM)}
 _WARM_PREFIX_TOKENS = 512
+# No user and password: a report names the server, and is meant to be shown.
+_SERVER = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?(/[^?@#]*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +39,11 @@ class BenchOptions:
     """What the command line says.
 
     Attributes:
-        url: The server to measure; None measures Cortex in process.
+        url: The server to measure, as a URL that may end in `#MODEL`; None measures Cortex in process.
         dialect: `native`, `openai` or `auto`.
         model: What it is asked for; None leaves it to the server, or takes the default model.
         api_key: Sent to that server as a bearer token; None sends none.
-        compare: Other servers, each as a URL that may end in `#MODEL`.
+        compare: Other servers, likewise.
         compare_programs: Other generators, each as a command.
         concurrency: Numbers of clients, separated by commas.
         prefix: `cold`, `warm` or `both`.
@@ -152,35 +157,46 @@ def _clients(text: str) -> Sequence[int]:
 
 
 def _targets(settings: Settings, options: BenchOptions) -> Sequence[Target]:
-    urls = [url for url in (options.url, *options.compare) if url is not None]
-    addresses = [_address(url) for url in urls]
-    if len(set(addresses)) < len(addresses):
+    servers = [_Server.parse(url) for url in (options.url, *options.compare) if url is not None]
+    if len({server.url for server in servers}) < len(servers):
         raise typer.BadParameter("a server that is measured twice would know the prompts", param_hint="--compare")
-    compared = [_compared(url, options) for url in options.compare]
+    compared = [HttpTarget(server.url, model=server.model, timeout_s=options.timeout_s) for server in servers]
     programs = [ProgramTarget(command, timeout_s=options.timeout_s) for command in options.compare_programs]
-    return [_first(settings, options), *compared, *programs]
-
-
-def _first(settings: Settings, options: BenchOptions) -> Target:
     if options.url is None:
-        return InProcessTarget(settings, model=options.model, timeout_s=options.timeout_s)
+        return [_in_process(settings, options), *compared, *programs]
+    return [_first_server(servers[0], options), *compared[1:], *programs]
+
+
+def _in_process(settings: Settings, options: BenchOptions) -> Target:
+    for hint, is_given in (("--dialect", options.dialect != "auto"), ("--api-key", options.api_key is not None)):
+        if is_given:
+            raise typer.BadParameter("it is for a server, and no URL was given", param_hint=hint)
+    return InProcessTarget(settings, model=options.model, fetch=pull_if_absent, timeout_s=options.timeout_s)
+
+
+def _first_server(server: "_Server", options: BenchOptions) -> Target:
     return HttpTarget(
-        options.url,
-        model=options.model,
+        server.url,
+        model=options.model or server.model,
         dialect=options.dialect,
         api_key=options.api_key,
         timeout_s=options.timeout_s,
     )
 
 
-def _compared(url: str, options: BenchOptions) -> Target:
-    return HttpTarget(_address(url), model=url.partition("#")[2] or None, timeout_s=options.timeout_s)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Server:
+    """What `URL#MODEL` says: where a server is, and what it is asked for; None leaves that to the server."""
 
+    url: str
+    model: str | None
 
-def _address(url: str) -> str:
-    if not url.startswith(("http://", "https://")):
-        raise typer.BadParameter(f"{url} does not begin with http:// or https://", param_hint="URL")
-    return url.partition("#")[0].rstrip("/").removesuffix("/v1")
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        address, _, model = text.partition("#")
+        if not _SERVER.fullmatch(address):
+            raise typer.BadParameter(f"{address} is not like http://HOST:PORT", param_hint="URL")
+        return cls(url=address.rstrip("/").removesuffix("/v1"), model=model or None)
 
 
 def _command(options: BenchOptions) -> str:

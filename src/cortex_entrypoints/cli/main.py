@@ -136,7 +136,9 @@ def _delete_model(
 @app.command("bench")
 def _bench(
     *,
-    url: Annotated[str | None, typer.Argument(help="A server. Without it, Cortex is measured in process.")] = None,
+    url: Annotated[
+        str | None, typer.Argument(help="URL or URL#MODEL of a server. Without it, Cortex is measured in process.")
+    ] = None,
     dialect: Annotated[Literal["auto", "native", "openai"], typer.Option(help="How that server is asked.")] = "auto",
     model: Annotated[str | None, typer.Option("--model", "-m", help="What it is asked for: an id or alias.")] = None,
     api_key: Annotated[

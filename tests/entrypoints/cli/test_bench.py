@@ -50,6 +50,10 @@ def test_a_log_gets_a_line_for_each_round(cortex_command: CortexCommand) -> None
         ["--concurrency", "2,2"],
         ["--prefix", "warm", "--prefix-tokens", "0"],
         ["127.0.0.1:8000"],
+        ["http://127.0.0.1:port"],
+        ["http://name:secret@127.0.0.1:8000"],
+        ["--api-key", "sesame"],
+        ["--dialect", "openai"],
         ["http://127.0.0.1:1", "--compare", "http://127.0.0.1:1/v1#other"],
         ["--repeats", "0"],
         ["--dialect", "french"],
@@ -79,7 +83,7 @@ def test_a_model_that_is_not_there_is_one_line(cortex_command: CortexCommand) ->
 
 async def test_servers_are_compared_in_turns(cortex_command: CortexCommand, tmp_path: Path) -> None:
     async with openai_stub() as first, openai_stub(counts_tokens=False) as second:
-        arguments = (first.url, "--compare", f"{second.url}/v1#other", "--concurrency", "1,2", *SHORT)
+        arguments = (f"{first.url}#one", "--compare", f"{second.url}/v1#other", "--concurrency", "1,2", *SHORT)
         ended = await asyncio.to_thread(cortex_command, "bench", *arguments, "--json", "report.json")
     assert ended.returncode == 0, ended.stderr
     report = json.loads((tmp_path / "report.json").read_text())
@@ -87,8 +91,9 @@ async def test_servers_are_compared_in_turns(cortex_command: CortexCommand, tmp_
     assert [(ratio["clients"], ratio["against"]) for ratio in report["ratios"]] == [(1, second.url), (2, second.url)]
     assert [result["tokens_are_counted"] for result in report["results"]] == [True, False] * 2
     assert "each piece of text counts as one" in ended.stdout
+    assert "Answers differ in length" in ended.stdout  # one counts 6 tokens, of the other 5 are seen
     assert [body["messages"] for body in first.bodies[1:4]] == [body["messages"] for body in second.bodies[1:4]]
-    assert second.bodies[0]["model"] == "other"
+    assert (first.bodies[0]["model"], second.bodies[0]["model"]) == ("one", "other")
 
 
 def test_warm_and_cold_prefixes_are_compared_and_drawn(cortex_command: CortexCommand, tmp_path: Path) -> None:
