@@ -131,6 +131,8 @@ class ModelDescriptor:
         memory_estimate: The same told from the files; None when they are not here or cannot be understood.
         context_window: Tokens that prompt and answer may have together; None when unknown.
         lora_weights: Directory of the low-rank weights that it is loaded with; None when it has none, or is not loaded.
+        kv_cache_bits: Bits of the numbers that its KV cache keeps; None when it keeps what was computed, or is not
+            loaded.
         quantization: Weight format, for example `4-bit` or `float32`; None when unknown.
         capabilities: What can be asked of it beyond plain text. A store says what the model's files have, a use case
             says what remains of that with the adapter that runs it.
@@ -147,6 +149,7 @@ class ModelDescriptor:
     memory_estimate: MemoryEstimate | None = None
     context_window: int | None = None
     lora_weights: PurePath | None = None
+    kv_cache_bits: int | None = None
     quantization: str | None = None
     capabilities: frozenset[Capability] = frozenset()
     residency: Residency | None = None
@@ -174,6 +177,10 @@ class ModelFiles:
     size_bytes: int
 
 
+KV_CACHE_BITS = (8, 4)
+"""What `LoadOptions.kv_cache_bits` may be."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadOptions:
     """How a model is loaded; without any of these it is what its files say.
@@ -181,9 +188,15 @@ class LoadOptions:
     Attributes:
         lora_weights: Directory of low-rank weights that are added to the model's own, as mlx-lm's training leaves it:
             `adapter_config.json` and `adapters.safetensors`. None adds none.
+        kv_cache_bits: Bits of each number that is kept of tokens read and drawn, 8 or 4; None keeps what was computed.
     """
 
     lora_weights: PurePath | None = None
+    kv_cache_bits: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.kv_cache_bits not in (None, *KV_CACHE_BITS):
+            raise InvalidRequestError("kv_cache_bits must be 8 or 4.", parameter="kv_cache_bits")
 
     @property
     def given(self) -> frozenset[str]:

@@ -99,6 +99,7 @@ class LeanBatchGenerator(BatchGenerator):
         model = language_model.network
         stop_tokens = [[token] for token in language_model.tokenizer.eos_token_ids]
         super().__init__(model, stop_tokens=stop_tokens, completion_batch_size=rows)
+        self._language_model = language_model
         self._prompt_batch = LeanPromptBatch.empty(model, self.sampler, prefill_step_size=self.prefill_step_size)
         self._generation_batch = LeanGenerationBatch.empty(model, self.sampler)
 
@@ -112,7 +113,13 @@ class LeanBatchGenerator(BatchGenerator):
     ) -> int:
         """Adds one sequence and returns the number by which responses name it."""
         samplers: list[Any] = [sampler]
-        [uid] = self.insert([tokens], max_tokens=[max_tokens], samplers=samplers, logits_processors=[logits_processors])
+        [uid] = self.insert(
+            [tokens],
+            max_tokens=[max_tokens],
+            caches=[self._language_model.make_row_caches()],
+            samplers=samplers,
+            logits_processors=[logits_processors],
+        )
         return cast("int", uid)
 
     def read_at_most(self, *, rows: int, tokens: int) -> None:

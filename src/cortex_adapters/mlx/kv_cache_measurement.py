@@ -4,24 +4,29 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import mlx.core as mx
-from mlx_lm.models.cache import ArraysCache, CacheList, KVCache, RotatingKVCache, make_prompt_cache
+from mlx_lm.models.cache import ArraysCache, CacheList, KVCache, RotatingKVCache
 
 from cortex_adapters.mlx.kv_cache_shape import KvCacheShape
+from cortex_adapters.mlx.packed_kv_cache import PackedKVCache
+from cortex_adapters.mlx.row_caches import make_row_caches
+
+_PLAIN = (KVCache, PackedKVCache)
+"""Caches that keep every token."""
 
 
-def measure_kv_cache(network: Any, /) -> KvCacheShape | None:  # noqa: ANN401 - mlx-lm's module
-    """Measures the shape; None when a layer keeps its past in a way that is not known here.
+def measure_kv_cache(network: Any, /, *, kv_cache_bits: int | None = None) -> KvCacheShape | None:  # noqa: ANN401
+    """Measures the shape, packed as `LoadOptions` says; None when a layer keeps its past in a way not known here.
 
     It costs one decode step, which also compiles what the first request would wait for.
     """
-    caches = make_prompt_cache(network)
+    caches = make_row_caches(network, kv_cache_bits=kv_cache_bits)
     mx.eval(network(mx.array([[0]]), cache=caches))
     layers = list(_flattened(caches))
-    if not all(type(layer) in (KVCache, RotatingKVCache, ArraysCache) for layer in layers):
+    if not all(type(layer) in (*_PLAIN, RotatingKVCache, ArraysCache) for layer in layers):
         return None
     windowed = [layer for layer in layers if type(layer) is RotatingKVCache]
     return KvCacheShape(
-        bytes_per_token=sum(_bytes_per_token(layer) for layer in layers if type(layer) is KVCache),
+        bytes_per_token=sum(_bytes_per_token(layer) for layer in layers if type(layer) in _PLAIN),
         window_bytes_per_token=sum(map(_bytes_per_token, windowed)),
         window=max((layer.max_size for layer in windowed), default=0),
         fixed_bytes=sum(layer.nbytes for layer in layers if type(layer) is ArraysCache),

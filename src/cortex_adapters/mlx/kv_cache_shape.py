@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cortex_adapters.mlx.packed_kv_cache import packed_bytes
+
 ALLOCATION_STEP = 256
 """Tokens; mlx-lm's caches grow by this many at once."""
 
@@ -47,19 +49,22 @@ class KvCacheShape:
         return self.fixed_bytes + allocated * self.bytes_per_token + windowed * self.window_bytes_per_token
 
 
-def read_kv_cache_shape(config: Mapping[str, Any], /, *, number_bytes: int) -> KvCacheShape | None:
+def read_kv_cache_shape(
+    config: Mapping[str, Any], /, *, number_bytes: int, kv_cache_bits: int | None = None
+) -> KvCacheShape | None:
     """Reads the shape from a `config.json`, also where a text model is nested in another.
 
     Args:
         config: The configuration.
         number_bytes: Size of a number that the model computes with, in bytes.
+        kv_cache_bits: See `LoadOptions`; without effect on heads that cannot be packed.
 
     Returns:
         None when the configuration does not say enough, or names layers of another kind.
     """
     section = {**config, **(config.get("text_config") or {})}
     layers = _layer_types(section)
-    bytes_per_layer = _bytes_per_layer(section, number_bytes)
+    bytes_per_layer = _bytes_per_layer(section, number_bytes, kv_cache_bits)
     if layers is None or bytes_per_layer is None or _is_unusual(section):
         return None
     return KvCacheShape(
@@ -100,14 +105,14 @@ def _patterned(section: Mapping[str, Any], layers: int) -> list[str]:
     return [_FULL if index % period == period - 1 else _SLIDING for index in range(layers)]
 
 
-def _bytes_per_layer(section: Mapping[str, Any], number_bytes: int) -> int | None:
+def _bytes_per_layer(section: Mapping[str, Any], number_bytes: int, kv_cache_bits: int | None) -> int | None:
     heads = _count(section, "num_attention_heads", "n_heads", "n_head")
     if heads is None:
         return None
     kv_heads = _count(section, "num_key_value_heads") or heads
     width = _count(section, "hidden_size", "n_embd")
     head_size = _count(section, "head_dim") or (width and width // heads)
-    return head_size and 2 * kv_heads * head_size * number_bytes
+    return head_size and 2 * kv_heads * packed_bytes(head_size, number_bytes=number_bytes, bits=kv_cache_bits)
 
 
 def _count(section: Mapping[str, Any], *names: str) -> int | None:

@@ -20,6 +20,7 @@ from cortex_adapters.mlx.kv_cache_measurement import measure_kv_cache
 from cortex_adapters.mlx.lora_weights import add_lora_weights
 from cortex_adapters.mlx.memory_guard import MemoryGuard
 from cortex_adapters.mlx.model_memory import ModelMemory, estimate_model_memory
+from cortex_adapters.mlx.row_caches import make_row_caches, require_packable
 from cortex_domain.errors import InvalidModelError
 from cortex_domain.language_models import LoadedModel, LoadOptions, ModelFiles, ModelId
 
@@ -63,6 +64,10 @@ class LanguageModel:
             options=self.options,
         )
 
+    def make_row_caches(self) -> list[Any]:
+        """Makes empty caches for one sequence, one a layer."""
+        return make_row_caches(self.network, kv_cache_bits=self.options.kv_cache_bits)
+
 
 def load_language_model(
     files: ModelFiles, options: LoadOptions = LoadOptions(), /, *, guard: MemoryGuard | None = None
@@ -81,16 +86,18 @@ def load_language_model(
     """
     directory = Path(files.directory)
     with _translated(files.model_id):
-        estimate = estimate_model_memory(directory)
+        estimate = estimate_model_memory(directory, kv_cache_bits=options.kv_cache_bits)
     if guard is not None:
         guard.require_room(files.model_id, estimate)
     with _translated(files.model_id):
         network, tokenizer, config = _open(directory)
     if options.lora_weights is not None:
         add_lora_weights(network, Path(options.lora_weights), model_id=files.model_id)
+    if options.kv_cache_bits is not None:
+        require_packable(network, kv_cache_bits=options.kv_cache_bits, model_id=files.model_id)
     with _translated(files.model_id):
         _read_weights(network)
-        memory = _measure(network, config)
+        memory = _measure(network, config, kv_cache_bits=options.kv_cache_bits)
     _compare(files.model_id, estimate, memory)
     return LanguageModel(
         id=files.model_id,
@@ -128,11 +135,11 @@ def _read_weights(network: Any) -> None:  # noqa: ANN401 - mlx-lm's module
     mx.eval(network.parameters())
 
 
-def _measure(network: Any, config: Mapping[str, Any]) -> ModelMemory:  # noqa: ANN401 - mlx-lm's module
+def _measure(network: Any, config: Mapping[str, Any], *, kv_cache_bits: int | None) -> ModelMemory:  # noqa: ANN401
     weights = dict(tree_flatten(network.parameters())).values()
     return ModelMemory(
         weights_bytes=sum(weight.nbytes for weight in weights),
-        kv_cache=measure_kv_cache(network),
+        kv_cache=measure_kv_cache(network, kv_cache_bits=kv_cache_bits),
         context_window=context_window_of(config),
     )
 

@@ -54,8 +54,12 @@ class ModelMemory:
         )
 
 
-def estimate_model_memory(directory: Path, /) -> ModelMemory:
+def estimate_model_memory(directory: Path, /, *, kv_cache_bits: int | None = None) -> ModelMemory:
     """Reads the configuration and the headers of the weights.
+
+    Args:
+        directory: The model's.
+        kv_cache_bits: See `LoadOptions`.
 
     Raises:
         OSError: A file cannot be read.
@@ -66,8 +70,11 @@ def estimate_model_memory(directory: Path, /) -> ModelMemory:
         raise ValueError("'config.json' holds no JSON object")  # noqa: TRY004 - one error for all bad content
     weights = read_stored_weights(directory)
     number_bytes = weights.float_bytes
+    kv_cache = None
+    if number_bytes is not None:
+        kv_cache = read_kv_cache_shape(config, number_bytes=number_bytes, kv_cache_bits=kv_cache_bits)
     return ModelMemory(
         weights_bytes=weights.size_bytes,
-        kv_cache=None if number_bytes is None else read_kv_cache_shape(config, number_bytes=number_bytes),
+        kv_cache=kv_cache,
         context_window=context_window_of(config),
     )

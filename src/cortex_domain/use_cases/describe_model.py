@@ -61,6 +61,7 @@ class DescribeModel:
             memory_estimate=model.memory_estimate,
             context_window=model.context_window,
             lora_weights=model.options.lora_weights,
+            kv_cache_bits=model.options.kv_cache_bits,
             residency=self._residency.describe(model.id),
         )
 

@@ -26,6 +26,7 @@ class LoadModel:
         /,
         *,
         lora_weights: PurePath | None = None,
+        kv_cache_bits: int | None = None,
         keep_alive_s: float | None = None,
         pinned: bool | None = None,
     ) -> LoadedModel:
@@ -36,11 +37,12 @@ class LoadModel:
         Args:
             name: Id or alias.
             lora_weights: See `LoadOptions.lora_weights`.
+            kv_cache_bits: See `LoadOptions.kv_cache_bits`.
             keep_alive_s: Seconds without a request, 0 or more, after which it is unloaded; None leaves that as it is.
             pinned: Whether it stays until somebody unloads it by name; None leaves that as it is.
 
         Raises:
-            InvalidRequestError: The name cannot name a model.
+            InvalidRequestError: The name cannot name a model, or an option is none.
             ModelNotFoundError: No model has this name.
             ModelNotDownloadedError: Its files are not here.
             InvalidModelError: Its files are damaged or not of a model that can be run.
@@ -51,7 +53,7 @@ class LoadModel:
             ShuttingDownError: The engine is stopping.
             StorageError: The disk cannot be read.
         """
-        given = LoadOptions(lora_weights=lora_weights)
+        given = LoadOptions(lora_weights=lora_weights, kv_cache_bits=kv_cache_bits)
         options = given if given.given else None
         loaded = self._find_loaded(name, options)
         if loaded is None:

@@ -50,8 +50,7 @@ async def _begin(cortex: Cortex, settings: Settings, options: ChatOptions) -> Co
     model = cortex.default_model if options.model is None else ModelId(options.model)
     conversation = Conversation(cortex=cortex, model=model, options=options, settings=settings)
     await pull_if_absent(cortex, model)
-    if options.lora_weights is not None:
-        await cortex.load_model(model, lora_weights=options.lora_weights.absolute())
+    await cortex.load_model(model, lora_weights=options.lora_weights, kv_cache_bits=options.kv_cache_bits)
     return conversation
 
 

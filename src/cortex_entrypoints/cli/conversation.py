@@ -41,6 +41,7 @@ class ChatOptions:
         max_tokens: See `GenerationRequest`.
         seed: See `SamplingParameters`.
         lora_weights: See `LoadOptions`.
+        kv_cache_bits: See `LoadOptions`.
     """
 
     model: str | None = None
@@ -50,6 +51,7 @@ class ChatOptions:
     max_tokens: int | None = None
     seed: int | None = None
     lora_weights: Path | None = None
+    kv_cache_bits: int | None = None
 
     def sampling(self, settings: Settings) -> SamplingParameters:
         """Fills in what the settings say.

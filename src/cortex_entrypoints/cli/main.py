@@ -71,7 +71,11 @@ def _chat(
     max_tokens: Annotated[int | None, typer.Option(help="Longest answer, in tokens.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same answer.")] = None,
     lora_weights: Annotated[
-        Path | None, typer.Option(metavar="DIRECTORY", help="LoRA weights to add to the model's own.")
+        Path | None,
+        typer.Option(metavar="DIRECTORY", resolve_path=True, help="LoRA weights to add to the model's own."),
+    ] = None,
+    kv_cache_bits: Annotated[
+        int | None, typer.Option(help="8 or 4: keep what was read and said in fewer bits.")
     ] = None,
 ) -> None:
     """Ask a model, or talk with it. What is piped in belongs to the question."""
@@ -87,6 +91,7 @@ def _chat(
         max_tokens=max_tokens,
         seed=seed,
         lora_weights=lora_weights,
+        kv_cache_bits=kv_cache_bits,
     )
     run_command(lambda settings: chat(settings, prompt=prompt, options=options))
 

@@ -94,7 +94,13 @@ def model_routes(cortex: Cortex, in_flight: InFlight, lora_directory: LoraDirect
         async with in_flight.work():
             name = await resolve_model_name(model_id, cortex.describe_model)
             lora_weights = None if body.lora_weights is None else lora_directory.find(body.lora_weights)
-            await cortex.load_model(name, lora_weights=lora_weights, keep_alive_s=body.keep_alive_s, pinned=body.pinned)
+            await cortex.load_model(
+                name,
+                lora_weights=lora_weights,
+                kv_cache_bits=body.kv_cache_bits,
+                keep_alive_s=body.keep_alive_s,
+                pinned=body.pinned,
+            )
             return json_response(encode(await cortex.describe_model(name)))
 
     @routes.post("/<model:model_id>/unload")

@@ -123,7 +123,7 @@ PROGRESSES = st.builds(JobProgress, prompt=TOKENS, answer=TOKENS, first_token_s=
 FILES = st.builds(
     ModelFiles, model_id=TEXTS.map(ModelId), directory=PATHS, revision=st.none() | TEXTS, size_bytes=NUMBERS
 )
-OPTIONS = st.builds(LoadOptions, lora_weights=st.none() | PATHS)
+OPTIONS = st.builds(LoadOptions, lora_weights=st.none() | PATHS, kv_cache_bits=st.sampled_from([None, 8, 4]))
 COMMANDS = (
     st.builds(LoadModel, call_id=NUMBERS, files=FILES, options=st.none() | OPTIONS)
     | st.builds(UnloadModel, call_id=NUMBERS, model_id=TEXTS.map(ModelId))

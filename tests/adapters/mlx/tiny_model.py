@@ -19,8 +19,8 @@ END_OF_ANSWER = 256
 CHAT_TEMPLATE = "{% for m in messages %}{{ m.role[0] }}:{{ m.content }}\n{% endfor %}a:"
 
 
-def write_tiny_model(directory: Path) -> ModelFiles:
-    """Writes the model and returns its files."""
+def write_tiny_model(directory: Path, **config_changes: Any) -> ModelFiles:
+    """Writes the model and returns its files; `config_changes` go over the usual configuration."""
     vocabulary = {text: token for token, text in enumerate([*sorted(pre_tokenizers.ByteLevel.alphabet()), END_TOKEN])}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -42,6 +42,7 @@ def write_tiny_model(directory: Path) -> ModelFiles:
         "vocab_size": len(vocabulary),
         "max_position_embeddings": TINY_CONTEXT_WINDOW,
         "tie_word_embeddings": False,
+        **config_changes,
     }
     _write_json(directory / "config.json", config | {"eos_token_id": vocabulary[END_TOKEN]})
     mx.random.seed(3)

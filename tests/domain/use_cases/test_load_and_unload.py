@@ -43,10 +43,22 @@ async def test_a_model_stays_as_it_was_loaded(name: str) -> None:
     with pytest.raises(ModelLoadedOtherwiseError) as refusal:
         await wired.load(name, lora_weights=PurePath("b"))
     assert refusal.value.options == ("lora_weights",)
+    with pytest.raises(ModelLoadedOtherwiseError) as refusal:
+        await wired.load(name, kv_cache_bits=8)
+    assert refusal.value.options == ("kv_cache_bits", "lora_weights")
     assert (await wired.describe(name)).lora_weights == PurePath("a")
     await wired.unload(name)
     assert (await wired.load(name)).options == LoadOptions()
     assert (await wired.describe(name)).lora_weights is None
+
+
+async def test_an_option_that_is_none_is_refused() -> None:
+    wired = wire()
+    for bits in (0, 3, 16):
+        with pytest.raises(InvalidRequestError) as refusal:
+            await wired.load(HERE.id, kv_cache_bits=bits)
+        assert refusal.value.parameter == "kv_cache_bits"
+    assert not wired.loader.loaded()
 
 
 @pytest.mark.parametrize("name", [HERE.id, *HERE.aliases])

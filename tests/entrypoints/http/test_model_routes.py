@@ -40,6 +40,7 @@ async def test_lists_models(server: LiveServer) -> None:
         },
         "context_window": 4096,
         "lora_weights": None,
+        "kv_cache_bits": None,
         "quantization": None,
         "capabilities": [
             "frequency_penalty",
