@@ -1,15 +1,18 @@
 """mlx-lm's batch generator, less the work that nobody asked for.
 
-Three subclasses, because mlx-lm's generator makes prompt batches and these make generation batches. Two methods differ
-from mlx-lm: a step draws for all rows in one call, and neither normalises nor hands out log-probabilities; a piece of
-the prompts is waited for once, and MLX keeps the memory that it took for the next one.
+Three subclasses, because mlx-lm's generator makes prompt batches and these make generation batches. What differs from
+mlx-lm: a step draws for all rows in one call, and neither normalises nor hands out log-probabilities; sequences that
+join take their first step with all others, not one of their own; a piece of the prompts is waited for once, and MLX
+keeps the memory that it took for the next one; what need not be copied is not.
 """
 
+import copy
 from collections.abc import Sequence
 from typing import Any, cast
 
 import mlx.core as mx
 from mlx_lm.generate import BatchGenerator, GenerationBatch, PromptProcessingBatch
+from mlx_lm.models.cache import BatchKVCache, KVCache, TokenBuffer
 
 from cortex_adapters.mlx.batch_sampling import RowSampler, draw
 from cortex_adapters.mlx.logits_processors import LogitsProcessor
@@ -18,6 +21,61 @@ from cortex_adapters.mlx.model_loading import LanguageModel
 
 class LeanGenerationBatch(GenerationBatch):
     """Decodes; every row's sampler is a `RowSampler`."""
+
+    _joining: frozenset[int] = frozenset()
+    """Sequences whose next input is the last token of their prompt: it is theirs to read, not one to report."""
+
+    @classmethod
+    def of_prompts(cls, prompts: PromptProcessingBatch, last_tokens: list[int]) -> "LeanGenerationBatch":
+        """Takes over prompts that have been read up to their last tokens; nothing is computed yet."""
+        batch: LeanGenerationBatch = cls.empty(prompts.model, prompts.fallback_sampler)
+        batch.uids, batch.prompt_cache, batch.tokens = prompts.uids, prompts.prompt_cache, prompts.tokens
+        batch.samplers, batch.logits_processors = prompts.samplers, prompts.logits_processors
+        batch.stop_sequences, batch.max_tokens = prompts.stop_sequences, prompts.max_tokens
+        batch._next_tokens = mx.array(last_tokens, dtype=mx.uint32)
+        batch._next_logprobs = [None] * len(last_tokens)
+        batch._token_context = [TokenBuffer(tokens) for tokens in prompts.tokens]
+        batch._num_tokens = [0] * len(last_tokens)
+        batch._matchers = [sequences.matcher() for sequences in prompts.stop_sequences]
+        batch._joining = frozenset(prompts.uids)
+        return batch
+
+    def extend(self, batch: "LeanGenerationBatch") -> None:
+        """Takes the rows of another batch."""
+        super().extend(batch)
+        self._joining |= batch._joining  # noqa: SLF001 - its own class
+
+    def next(self) -> list[Any]:
+        """Advances every row by one token and returns a response for each that was drawn; ended rows leave."""
+        if not self.uids:
+            return []
+        joining, self._joining = self._joining, frozenset()
+        tokens, _ = self._step()
+        responses = [self._respond(row, token) for row, token in enumerate(tokens) if self.uids[row] not in joining]
+        ended = {response.uid for response in responses if response.finish_reason is not None}
+        if ended:
+            self.filter([row for row, uid in enumerate(self.uids) if uid not in ended])
+        return responses
+
+    def extract_cache(self, idx: int) -> list[Any]:
+        """Copies one row's caches, one a layer."""
+        return _extract_row(self.prompt_cache, idx)
+
+    def _respond(self, row: int, token: int) -> Any:  # noqa: ANN401 - mlx-lm's own class
+        self._num_tokens[row] += 1
+        finish_reason = "length" if self._num_tokens[row] >= self.max_tokens[row] else None
+        if self._matchers[row].advance(token):
+            finish_reason = "stop"
+        has_ended = finish_reason is not None
+        no_logprobs: Any = None
+        return self.Response(
+            uid=self.uids[row],
+            token=token,
+            logprobs=no_logprobs,
+            finish_reason=finish_reason,
+            prompt_cache=self.extract_cache(row) if has_ended else None,
+            all_tokens=self.tokens[row] if has_ended else None,
+        )
 
     def _step(self) -> tuple[list[int], list[Any]]:
         inputs: mx.array = self._next_tokens
@@ -75,21 +133,43 @@ class LeanPromptBatch(PromptProcessingBatch):
 
     def generate(self, tokens: list[list[int]]) -> LeanGenerationBatch:
         """Turns the batch into one that decodes; `tokens` holds the last token of each prompt."""
-        batch = LeanGenerationBatch(
-            self.model,
-            self.uids,
-            mx.array([last for [last] in tokens]),
-            self.prompt_cache,
-            self.tokens,
-            self.samplers,
-            self.fallback_sampler,
-            self.logits_processors,
-            self.stop_sequences,
-            self.max_tokens,
-        )
-        self.uids, self.prompt_cache, self.tokens = [], [], []
-        self.samplers, self.logits_processors, self.max_tokens = [], [], []
+        batch = LeanGenerationBatch.of_prompts(self, [last for [last] in tokens])
+        self._let_go()
         return batch
+
+    def extract_cache(self, idx: int) -> list[Any]:
+        """Copies one row's caches, one a layer."""
+        return _extract_row(self.prompt_cache, idx)
+
+    def split(self, indices: list[int]) -> "LeanPromptBatch":
+        """Takes rows out and returns them as a batch; all of them leave without a copy."""
+        if len(indices) < len(self):
+            return cast("LeanPromptBatch", super().split(indices))
+        whole = copy.copy(self)
+        self._let_go()
+        return whole
+
+    def _let_go(self) -> None:
+        self.uids, self.prompt_cache, self.tokens = [], [], []
+        self.samplers, self.logits_processors = [], []
+        self.stop_sequences, self.max_tokens = [], []
+
+
+def _extract_row(caches: list[Any], row: int) -> list[Any]:
+    """Copies one row out of each layer's cache."""
+    if not all(type(cache) is BatchKVCache for cache in caches):
+        return [cache.extract(row) for cache in caches]
+    # All layers are padded alike; to ask each would be to wait for the device as many times.
+    begin, end = int(caches[0].left_padding[row].item()), caches[0]._idx  # noqa: SLF001 - as mlx-lm does it
+    return [_extract_range(cache, row, slice(begin, end)) for cache in caches]
+
+
+def _extract_range(cache: Any, row: int, tokens: slice) -> KVCache:  # noqa: ANN401 - mlx-lm types its arrays as None
+    extracted: Any = KVCache()
+    extracted.keys = mx.contiguous(cache.keys[row : row + 1, :, tokens])
+    extracted.values = mx.contiguous(cache.values[row : row + 1, :, tokens])
+    extracted.offset = tokens.stop - tokens.start
+    return cast("KVCache", extracted)
 
 
 class LeanBatchGenerator(BatchGenerator):
