@@ -3,6 +3,9 @@
 The host holds what an engine must not lose: which models are loaded, which jobs are open and how far each is. An engine
 that ends on its own is replaced; the new one loads the same models and goes on with the same jobs, so that readers see
 a pause. A job that engines keep dying of is found by running the suspects one at a time, and only that job ends.
+
+An engine that has nothing left to hold is retired, if its end gives memory back: unloading frees the arrays, but not
+what libraries, allocators and compiled kernels took along the way.
 """
 
 import asyncio
@@ -85,7 +88,9 @@ class EngineHost:
         self._refusal: CortexError | None = ShuttingDownError("The engine is not started.")
         self._trouble: str | None = None
         self._is_up = False
+        self._has_loaded = False
         self._ready: asyncio.Future[None]
+        self._retired: asyncio.Future[None]
         self._ended: asyncio.Future[EngineEnd]
         self._supervision: asyncio.Task[None] | None = None
 
@@ -159,6 +164,8 @@ class EngineHost:
     async def unload(self, model_id: ModelId, /) -> None:
         """Unloads a model between two steps; its memory is free when this returns.
 
+        With the last model goes the engine itself, if that gives more memory back; a new one takes its place.
+
         Raises:
             GeneratorFailedError: The engine failed.
             ShuttingDownError: The engine is stopping.
@@ -166,6 +173,8 @@ class EngineHost:
         # From here on no new engine would load it again.
         self._forget(model_id)
         await self._call(UnloadModel(call_id=next(self._numbers), model_id=model_id))
+        if self._retired.done():
+            await _first_of(self._ended)
 
     def new_job_id(self) -> JobId:
         """Draws an id that no other job of this host has."""
@@ -265,9 +274,18 @@ class EngineHost:
         if isinstance(command, LoadModel) and isinstance(report, ModelLoaded):
             self._models[report.model.id] = _HeldModel(files=command.files, model=report.model)
             self._lost.pop(report.model.id, None)
+            self._has_loaded = True
         elif isinstance(command, UnloadModel):
             # Once more: a load that was on its way when the unload was asked for has been answered since.
             self._forget(command.model_id)
+            self._retire_idle_engine()
+
+    def _retire_idle_engine(self) -> None:
+        is_idle = self._is_up and not (self._models or self._jobs or self._calls)
+        if is_idle and self._has_loaded and self._link.returns_memory:
+            self._is_up = False
+            self.memory_use = MemoryUse()
+            self._retired.set_result(None)
 
     def _take_step(self, step: JobStep) -> None:
         job = self._jobs.get(step.job_id)
@@ -289,6 +307,8 @@ class EngineHost:
             self.memory_use = MemoryUse()
             if self._refusal is not None:
                 return
+            if self._retired.done():
+                continue
             failed_starts = 0 if self._ready.done() else failed_starts + 1
             logger.error("The engine %s", ended.description)
             if failed_starts > len(FAILED_START_PAUSES_S):
@@ -303,7 +323,8 @@ class EngineHost:
     async def _run_engine(self, is_up: asyncio.Future[None]) -> EngineEnd:
         """Runs one engine from start to end and returns how it ended."""
         loop = asyncio.get_running_loop()
-        self._ready, self._ended = loop.create_future(), loop.create_future()
+        self._ready, self._retired, self._ended = loop.create_future(), loop.create_future(), loop.create_future()
+        self._has_loaded = False
         try:
             await self._link.start(self._take, self._ended.set_result)
         except OSError as error:
@@ -314,7 +335,9 @@ class EngineHost:
             if not is_up.done():
                 is_up.set_result(None)
         # Not awaited itself: to cancel this would cancel a future that the link still has to set.
-        await _first_of(self._ended)
+        await _first_of(self._ended, self._retired)
+        if not self._ended.done():
+            await self._link.stop()
         return self._ended.result()
 
     async def _restore(self) -> None:

@@ -32,7 +32,12 @@ class EngineLink(Protocol):
           before `on_end`.
         - `on_end` is called once for each `start`, however the engine ends.
         - An engine that has ended can be started again; nothing of the old one is left.
+
+    Attributes:
+        returns_memory: Whether the end of an engine gives back memory that the unloading of its models does not.
     """
+
+    returns_memory: bool = False
 
     @abstractmethod
     async def start(self, on_report: Callable[[Report], None], on_end: Callable[[EngineEnd], None]) -> None:

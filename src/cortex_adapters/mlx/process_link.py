@@ -33,6 +33,8 @@ class ProcessLink(EngineLink):
         pid: The worker's process id; None when there is no worker.
     """
 
+    returns_memory = True
+
     def __init__(self, worker: Sequence[str] = _WORKER, *, options: EngineOptions = EngineOptions()) -> None:
         self._worker = (*worker, *options.to_arguments())
         self._process: asyncio.subprocess.Process | None = None

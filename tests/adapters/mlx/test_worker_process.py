@@ -486,6 +486,46 @@ def test_a_program_that_stops_its_host_ends_without_warnings(tiny_files: ModelFi
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
+async def test_the_last_unload_ends_the_worker_and_the_next_load_finds_a_new_one(tiny_files: ModelFiles) -> None:
+    killable = Killable()
+    await killable.host.start()
+    first = killable.link.pid
+    await killable.host.unload(TINY_MODEL)
+    assert killable.link.pid == first
+    await killable.host.load(tiny_files)
+    await killable.host.load(replace(tiny_files, model_id=OTHER_MODEL))
+    expected = await run(killable.host)
+    await killable.host.unload(OTHER_MODEL)
+    assert killable.link.pid == first
+    assert first is not None
+    await killable.host.unload(TINY_MODEL)
+    assert not psutil.pid_exists(first)
+    assert killable.host.memory_use.active_bytes == 0
+    await killable.host.load(tiny_files)
+    assert (await run(killable.host)).text == expected.text
+    assert killable.link.pid != first
+    assert (killable.host.restarts, killable.host.failure) == (0, None)
+    await killable.host.stop()
+
+
+async def test_what_is_asked_while_a_worker_retires_is_done_by_the_next_one(tiny_files: ModelFiles) -> None:
+    killable = Killable()
+    await killable.host.start()
+    await killable.host.load(tiny_files)
+    expected = await run(killable.host)
+    _, loaded = await asyncio.gather(killable.host.unload(TINY_MODEL), killable.host.load(tiny_files))
+    assert loaded.id == TINY_MODEL
+    assert (await run(killable.host)).text == expected.text
+    unloading = asyncio.ensure_future(killable.host.unload(TINY_MODEL))
+    while killable.host.memory_use.active_bytes:
+        await asyncio.sleep(0)
+    await killable.host.load(tiny_files)
+    await unloading
+    assert (await run(killable.host)).text == expected.text
+    assert killable.host.restarts == 0
+    await killable.host.stop()
+
+
 def _children() -> set[int]:
     return {child.pid for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE}
 
