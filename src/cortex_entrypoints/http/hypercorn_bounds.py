@@ -8,6 +8,8 @@ Measured on Hypercorn 0.18:
   serves nobody for ever.
 - The task that sends pings outlives its connection by one interval.
 - A connection that was closed stays for as long as its client does not read, and stopping waits for it.
+- A connection that its client closed between two requests stays, with its descriptor and three tasks, until the time is
+  over for which it might have been idle.
 
 None of this can be configured, and Hypercorn finds these classes by name, so the names are given to bounded ones.
 """
@@ -21,6 +23,8 @@ import hypercorn.asyncio.run
 import hypercorn.protocol.h2
 import hypercorn.protocol.h11
 from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.events import Closed, Updated
+from hypercorn.events import Event as ConnectionEvent
 from hypercorn.protocol.events import Body, Data, Event, Request, StreamClosed
 from hypercorn.protocol.ws_stream import FrameTooLargeError, WebsocketBuffer, WSStream
 from wsproto.events import Message, Ping
@@ -46,7 +50,16 @@ def install_bounds() -> None:
 
 
 class BoundedTcpServer(TCPServer):
-    """One TCP connection, which closes whether its client reads or not."""
+    """One TCP connection, which closes when its client does, and whether that reads or not."""
+
+    async def protocol_send(self, event: ConnectionEvent) -> None:
+        """Sends data, or takes note that the connection is idle; one whose client has left is not idle but over."""
+        is_over = isinstance(event, Updated) and event.idle and self.reader.at_eof()
+        await super().protocol_send(Closed() if is_over else event)
+
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        await self.idle_task.stop()
 
     async def _close(self) -> None:
         linger_s = _STOPPING_LINGER_S if self.context.terminated.is_set() else LINGER_S

@@ -167,6 +167,31 @@ class CountingStore(FakeModelStore):
             self.pulling -= 1
 
 
+@ANYHOW
+@pytest.mark.parametrize("path", [CHAT, STREAM])
+async def test_a_connection_is_over_when_its_client_closes_it_between_requests(leave: Leave, path: str) -> None:
+    """Hypercorn would keep it for as long as it might have been idle, 75 seconds here."""
+    async with live_server() as server:
+        before = _connections()
+        connection = await _post(server.port, path)
+        answer = b""
+        while not (b"}" in answer if path == CHAT else answer.endswith(b"0\r\n\r\n")):
+            answer += await asyncio.get_running_loop().sock_recv(connection, 10_000)
+        leave(connection)
+        await _until_connections(before)
+        connection.close()
+
+
+async def test_a_connection_that_was_never_used_is_over_when_its_client_closes_it() -> None:
+    async with live_server() as server:
+        before = _connections()
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        while _connections() == before:
+            await asyncio.sleep(0.005)
+        writer.close()
+        await _until_connections(before)
+
+
 async def test_a_client_that_stops_reading_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cortex_entrypoints.http.asgi_connections.SEND_PATIENCE_S", 0.2)
     monkeypatch.setattr("cortex_entrypoints.http.hypercorn_bounds.LINGER_S", 0.1)
