@@ -110,7 +110,7 @@ async def test_a_whole_answer_that_takes_too_long_is_a_503() -> None:
 async def test_nothing_new_is_taken(method: str, path: str) -> None:
     async with draining_server() as (server, door, running):
         async with httpx2.AsyncClient(base_url=server.url, trust_env=False) as newcomer:
-            response = await newcomer.request(method, path, json=HELLO if method == "POST" else None)
+            response = await newcomer.request(method, path, json=HELLO if path in {CHAT, STREAM} else None)
         door.opens.set()
         assert (await running).status_code == 200
     assert (response.status_code, response.json()["error"]["code"]) == (503, "shutting_down")
