@@ -5,6 +5,7 @@ CortexError
 │   ├── InvalidRequestError
 │   ├── UnsupportedCapabilityError
 │   ├── ContextWindowExceededError
+│   ├── GenerationNotFoundError
 │   ├── ModelNotFoundError
 │   ├── ModelNotDownloadedError
 │   ├── ModelAccessDeniedError
@@ -107,6 +108,22 @@ class ContextWindowExceededError(RequestRefusedError):
         self.prompt_tokens = prompt_tokens
         self.max_tokens = max_tokens
         self.context_window = context_window
+
+
+class GenerationNotFoundError(RequestRefusedError):
+    """No generation of this id can be gone on with: it never was, is too long ago, or was given up.
+
+    Attributes:
+        generation_id: The id.
+    """
+
+    code = "generation_not_found"
+
+    def __init__(self, *, generation_id: str) -> None:
+        super().__init__(
+            f"There is no generation {generation_id!r}, or no longer: they are kept for a while only. Ask anew."
+        )
+        self.generation_id = generation_id
 
 
 class ModelNotFoundError(RequestRefusedError):

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from cortex_domain.events import GenerationEvent
 from cortex_domain.generation import GenerationRequest
 from cortex_domain.language_models import LoadedModel, ModelId
-from cortex_domain.ports import Clock, EngineMonitor
+from cortex_domain.ports import Clock, EngineMonitor, GenerationSuspender
 from cortex_domain.use_cases import (
     DeleteModel,
     DescribeModel,
     ListModels,
     LoadModel,
     PullModel,
+    ResumeGeneration,
     UnloadModel,
 )
 from cortex_entrypoints.default_model import DefaultModelPreparation
@@ -30,6 +31,8 @@ class Cortex:
         default_model: Id or alias of the model that answers when a caller names none.
         default_model_preparation: Fetches that model, and tells how far it is.
         generate_text: `async with cortex.generate_text(request) as events: async for event in events: …`
+        resume_generation: Goes on with a generation that `generation_suspender` has suspended, in the same form.
+        generation_suspender: Keeps a generation that its reader leaves.
         loaded_models: Returns the models in memory, at once and whatever the disk does.
         start: Starts the engine and the unloading of idle models; await it once before anything else.
         stop: Ends what is running and frees the engine; await it once at the end.
@@ -38,6 +41,8 @@ class Cortex:
     default_model: ModelId
     default_model_preparation: DefaultModelPreparation
     generate_text: TextGeneration
+    resume_generation: ResumeGeneration
+    generation_suspender: GenerationSuspender
     list_models: ListModels
     describe_model: DescribeModel
     load_model: LoadModel

@@ -104,6 +104,8 @@ class Settings(BaseSettings):
         log_level: Least severity that is logged.
         log_format: How log lines look: `text` for a person, `json` for a program.
         shutdown_grace_s: Seconds that running answers have to end after SIGTERM.
+        resume_for_s: Seconds for which a streamed answer is kept after its last reader has left; 0 keeps none.
+        resume_memory_mb: Megabytes that the events of all streamed answers may take together.
     """
 
     model_config = SettingsConfigDict(env_file=_ENV_FILE, extra="ignore", env_ignore_empty=True, frozen=True)
@@ -170,6 +172,8 @@ class Settings(BaseSettings):
         Field(description="DEBUG, INFO, WARNING or ERROR"),
     ] = "INFO"
     log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower), Field(description="text or json")] = "text"
+    resume_for_s: Annotated[float, Field(ge=0, allow_inf_nan=False, description="seconds, at least 0")] = 300.0
+    resume_memory_mb: Annotated[int, Field(ge=1, description="a whole number, at least 1")] = 32
     shutdown_grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False, description="seconds, at least 0")] = 30.0
 
 

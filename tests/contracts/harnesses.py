@@ -11,6 +11,7 @@ from cortex_adapters.fake import (
     FakeTextGenerator,
 )
 from cortex_contracts.clock import ClockHarness
+from cortex_contracts.generation_suspender import GenerationSuspenderHarness
 from cortex_contracts.model_loader import ModelLoaderHarness
 from cortex_contracts.model_store import ModelStoreHarness
 from cortex_domain.errors import InvalidModelError
@@ -50,6 +51,19 @@ async def fake_engine_harness(
         options=LoadOptions(lora_weights=PurePath("a-lora")) if honours_options else None,
         oversized_files=_files("fake/oversized", size_bytes=10**12),
         encode=generator.encode,
+        patience_s=patience_s,
+    )
+
+
+async def fake_suspender_harness(*, patience_s: float = 60.0) -> GenerationSuspenderHarness:
+    engine = await fake_engine_harness(patience_s=patience_s)
+    assert isinstance(engine.generator, FakeTextGenerator)
+    return GenerationSuspenderHarness(
+        generator=engine.generator,
+        suspender=engine.generator,
+        loader=engine.loader,
+        monitor=engine.monitor,
+        files=engine.files,
         patience_s=patience_s,
     )
 

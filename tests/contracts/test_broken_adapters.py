@@ -8,6 +8,7 @@ import pytest
 from cortex_contracts.broken_adapters import (
     BROKEN_CLOCKS,
     BROKEN_ENGINE_MONITORS,
+    BROKEN_GENERATION_SUSPENDERS,
     BROKEN_MODEL_LOADERS,
     BROKEN_MODEL_STORES,
     BROKEN_TEXT_GENERATORS,
@@ -16,10 +17,16 @@ from cortex_contracts.broken_adapters import (
 from cortex_contracts.checks import checks_of
 from cortex_contracts.clock import ClockContract, ClockHarness
 from cortex_contracts.engine_monitor import EngineMonitorContract
+from cortex_contracts.generation_suspender import GenerationSuspenderContract, GenerationSuspenderHarness
 from cortex_contracts.model_loader import ModelLoaderContract, ModelLoaderHarness
 from cortex_contracts.model_store import ModelStoreContract, ModelStoreHarness
 from cortex_contracts.text_generator import TextGeneratorContract, TextGeneratorHarness
-from tests.contracts.harnesses import fake_clock_harness, fake_engine_harness, fake_store_harness
+from tests.contracts.harnesses import (
+    fake_clock_harness,
+    fake_engine_harness,
+    fake_store_harness,
+    fake_suspender_harness,
+)
 
 
 def _named(breakage: Breakage[Any]) -> str:
@@ -34,6 +41,12 @@ async def test_broken_clock(breakage: Breakage[ClockHarness]) -> None:
 @pytest.mark.parametrize("breakage", BROKEN_ENGINE_MONITORS, ids=_named)
 async def test_broken_engine_monitor(breakage: Breakage[TextGeneratorHarness]) -> None:
     assert await _failing(EngineMonitorContract, breakage, fake_engine_harness) == {breakage.requirement_id}
+
+
+@pytest.mark.parametrize("breakage", BROKEN_GENERATION_SUSPENDERS, ids=_named)
+async def test_broken_generation_suspender(breakage: Breakage[GenerationSuspenderHarness]) -> None:
+    failing = await _failing(GenerationSuspenderContract, breakage, fake_suspender_harness)
+    assert failing == {breakage.requirement_id}
 
 
 @pytest.mark.parametrize("breakage", BROKEN_MODEL_LOADERS, ids=_named)

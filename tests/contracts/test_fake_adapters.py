@@ -4,11 +4,17 @@ import pytest
 
 from cortex_contracts.clock import ClockContract, ClockHarness
 from cortex_contracts.engine_monitor import EngineMonitorContract
+from cortex_contracts.generation_suspender import GenerationSuspenderContract, GenerationSuspenderHarness
 from cortex_contracts.model_loader import ModelLoaderContract, ModelLoaderHarness
 from cortex_contracts.model_store import ModelStoreContract, ModelStoreHarness
 from cortex_contracts.text_generator import TextGeneratorContract
 from cortex_domain.language_models import Capability
-from tests.contracts.harnesses import fake_clock_harness, fake_engine_harness, fake_store_harness
+from tests.contracts.harnesses import (
+    fake_clock_harness,
+    fake_engine_harness,
+    fake_store_harness,
+    fake_suspender_harness,
+)
 
 
 class TestFakeTextGenerator(TextGeneratorContract):
@@ -27,6 +33,12 @@ class TestFakeTextGeneratorThatDeclaresAll(TextGeneratorContract):
     @pytest.fixture
     async def harness(self) -> ModelLoaderHarness:
         return await fake_engine_harness(capabilities=Capability)
+
+
+class TestFakeGenerationSuspender(GenerationSuspenderContract):
+    @pytest.fixture
+    async def harness(self) -> GenerationSuspenderHarness:
+        return await fake_suspender_harness()
 
 
 class TestFakeModelLoader(ModelLoaderContract):

@@ -8,15 +8,24 @@ from cortex_contracts.broken_adapters import Breakage
 from cortex_contracts.checks import checks_of
 from cortex_contracts.clock import ClockContract
 from cortex_contracts.engine_monitor import EngineMonitorContract
+from cortex_contracts.generation_suspender import GenerationSuspenderContract
 from cortex_contracts.model_loader import ModelLoaderContract
 from cortex_contracts.model_store import ModelStoreContract
 from cortex_contracts.requirements import REQUIREMENTS
 from cortex_contracts.text_generator import TextGeneratorContract
 
-CONTRACTS = (ClockContract, EngineMonitorContract, ModelLoaderContract, ModelStoreContract, TextGeneratorContract)
+CONTRACTS = (
+    ClockContract,
+    EngineMonitorContract,
+    GenerationSuspenderContract,
+    ModelLoaderContract,
+    ModelStoreContract,
+    TextGeneratorContract,
+)
 BREAKAGES: tuple[Breakage[Any], ...] = (
     *broken_adapters.BROKEN_CLOCKS,
     *broken_adapters.BROKEN_ENGINE_MONITORS,
+    *broken_adapters.BROKEN_GENERATION_SUSPENDERS,
     *broken_adapters.BROKEN_MODEL_LOADERS,
     *broken_adapters.BROKEN_MODEL_STORES,
     *broken_adapters.BROKEN_TEXT_GENERATORS,

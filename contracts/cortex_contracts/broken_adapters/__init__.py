@@ -7,6 +7,7 @@ asserts that exactly the requirement it breaks is reported.
 from cortex_contracts.broken_adapters.breakage import Breakage
 from cortex_contracts.broken_adapters.clock import BROKEN_CLOCKS
 from cortex_contracts.broken_adapters.engine_monitor import BROKEN_ENGINE_MONITORS
+from cortex_contracts.broken_adapters.generation_suspender import BROKEN_GENERATION_SUSPENDERS
 from cortex_contracts.broken_adapters.model_loader import BROKEN_MODEL_LOADERS
 from cortex_contracts.broken_adapters.model_store import BROKEN_MODEL_STORES
 from cortex_contracts.broken_adapters.text_generator import BROKEN_TEXT_GENERATORS
@@ -14,6 +15,7 @@ from cortex_contracts.broken_adapters.text_generator import BROKEN_TEXT_GENERATO
 __all__ = [
     "BROKEN_CLOCKS",
     "BROKEN_ENGINE_MONITORS",
+    "BROKEN_GENERATION_SUSPENDERS",
     "BROKEN_MODEL_LOADERS",
     "BROKEN_MODEL_STORES",
     "BROKEN_TEXT_GENERATORS",

@@ -1,18 +1,18 @@
 """One answer of the fake text generator, from its first event to its last."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncIterator, Iterator
 
 from cortex_adapters.fake.scripted_reply import ScriptedReply
 from cortex_domain.errors import ModelNotLoadedError
 from cortex_domain.events import GenerationEvent, GenerationFinished, GenerationStarted, PrefillProgress, TextDelta
 from cortex_domain.generation import FinishReason, GenerationRequest, GenerationTimings, TokenUsage
-from cortex_domain.language_models import LoadedModel
+from cortex_domain.language_models import LoadedModel, ModelId
 from cortex_domain.ports import Clock, ModelLoader
 from cortex_domain.stop_texts import StopTextFilter
 
 
-class FakeGeneration:
-    """Says a reply, one piece a turn.
+class FakeGeneration(AsyncIterator[GenerationEvent]):
+    """Says a reply, one piece a turn. A reader who is cancelled while it waits has lost nothing: the turn comes again.
 
     Args:
         request: What was asked.
@@ -46,27 +46,52 @@ class FakeGeneration:
         self._accepted_s = clock.monotonic_s()
         self._prefilled_s = self._accepted_s
         self._token_times_s: list[float] = []
+        self._moves = self._make_moves()
+        self._wait_s: float | None = None
 
-    async def events(self) -> AsyncGenerator[GenerationEvent, None]:
-        """Emits the answer's events, waiting before each one."""
-        await self._turn()
+    async def __anext__(self) -> GenerationEvent:
+        """Waits for the next turn that says something, and returns what it says."""
+        while True:
+            if self._wait_s is not None:
+                await self._turn(self._wait_s)
+                self._wait_s = None
+            match next(self._moves, None):
+                case None:
+                    raise StopAsyncIteration
+                case float() | int() as wait_s:
+                    self._wait_s = wait_s
+                case event:
+                    return event
+
+    @property
+    def model_id(self) -> ModelId:
+        """Who answers."""
+        return self._model.id
+
+    def move_to(self, model: LoadedModel) -> None:
+        """Goes on with another load of the model."""
+        self._model = model
+
+    def _make_moves(self) -> Iterator[float | GenerationEvent]:
+        """Makes the answer's events, and before each the seconds to wait for it."""
+        yield 0.0
         yield self._started()
         for processed_tokens in (self._prompt_tokens // 2, self._prompt_tokens):
-            await self._turn()
+            yield 0.0
             yield PrefillProgress(processed_tokens=processed_tokens, total_tokens=self._prompt_tokens)
         self._prefilled_s = self._clock.monotonic_s()
         for piece in self._reply.pieces[: self._max_tokens]:
-            await self._turn(self._reply.delay_s if self._token_times_s else self._reply.first_delay_s)
+            yield self._reply.delay_s if self._token_times_s else self._reply.first_delay_s
             if text := self._say(piece):
                 yield TextDelta(text=text)
             if self._stop_filter.stopped:
                 break
-        await self._turn()
+        yield 0.0
         if text := self._end():
             yield TextDelta(text=text)
         yield self._finished()
 
-    async def _turn(self, delay_s: float = 0.0) -> None:
+    async def _turn(self, delay_s: float) -> None:
         await self._clock.sleep(delay_s)
         if not any(model is self._model for model in self._loader.loaded()):
             raise ModelNotLoadedError(model_id=self._model.id)

@@ -1,7 +1,8 @@
 """Answers without a model: from a script, or by saying again what the user said."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from itertools import islice
 
 from cortex_adapters.fake.echo_model import echo
@@ -9,6 +10,7 @@ from cortex_adapters.fake.generation import FakeGeneration
 from cortex_adapters.fake.scripted_reply import ScriptedReply, split_words
 from cortex_domain.errors import (
     ContextWindowExceededError,
+    GenerationNotFoundError,
     GeneratorFailedError,
     InvalidRequestError,
     ModelNotLoadedError,
@@ -18,10 +20,18 @@ from cortex_domain.events import GenerationEvent
 from cortex_domain.generation import GenerationRequest
 from cortex_domain.language_models import MODALITIES, Capability, LoadedModel, ModelId
 from cortex_domain.messages import Role
-from cortex_domain.ports import Clock, ModelLoader, TextGenerator
+from cortex_domain.ports import Clock, GenerationSuspender, ModelLoader, TextGenerator
+
+_MAX_SUSPENDED = 1024
 
 
-class FakeTextGenerator(TextGenerator):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Suspended:
+    generation: FakeGeneration
+    until_s: float
+
+
+class FakeTextGenerator(TextGenerator, GenerationSuspender):
     """Answers deterministically and suspends before every event, as an engine would make its callers wait.
 
     A word with the whitespace before it is one token; each message costs one more for its role.
@@ -50,7 +60,8 @@ class FakeTextGenerator(TextGenerator):
         self._capabilities = frozenset(capabilities)
         self._default_max_tokens = default_max_tokens
         self._vocabulary: dict[str, int] = {}
-        self._active_requests = 0
+        self._running: dict[str, FakeGeneration] = {}
+        self._suspended: dict[str, _Suspended] = {}
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -59,8 +70,13 @@ class FakeTextGenerator(TextGenerator):
 
     @property
     def active_requests(self) -> int:
-        """Generations whose block is open."""
-        return self._active_requests
+        """Generations whose block is open and that are not suspended."""
+        return len(self._running)
+
+    @property
+    def suspended_generations(self) -> int:
+        """Generations that are suspended."""
+        return len(self._suspended)
 
     def encode(self, text: str, /) -> list[int]:
         """Returns the ids of a text's words, which `logit_bias` understands from then on."""
@@ -72,16 +88,59 @@ class FakeTextGenerator(TextGenerator):
         """Answers from the script, or says the last user message again."""
         return self._generate(request)
 
+    def suspend(self, generation_id: str, /, *, for_s: float) -> None:
+        """Keeps the generation as it stands."""
+        generation = self._running.pop(generation_id, None)
+        if generation is None:
+            raise GenerationNotFoundError(generation_id=generation_id)
+        until_s = self._clock.monotonic_s() + for_s
+        self._suspended[generation_id] = _Suspended(generation=generation, until_s=until_s)
+        while len(self._suspended) > _MAX_SUSPENDED:
+            del self._suspended[next(iter(self._suspended))]
+
+    def model_of(self, generation_id: str, /) -> ModelId:
+        """Tells which model answers."""
+        return self._find_suspended(generation_id).model_id
+
+    def resume(self, generation_id: str, /) -> AbstractAsyncContextManager[AsyncIterator[GenerationEvent]]:
+        """Goes on where the generation stands."""
+        return self._resume(generation_id)
+
+    def discard(self, generation_id: str, /) -> None:
+        """Forgets a suspended generation."""
+        self._suspended.pop(generation_id, None)
+
     @asynccontextmanager
     async def _generate(self, request: GenerationRequest) -> AsyncIterator[AsyncIterator[GenerationEvent]]:
         await self._clock.sleep(0)
         generation = self._accept(request)
-        self._active_requests += 1
+        with self._run(request.generation_id, generation):
+            yield generation
+
+    @asynccontextmanager
+    async def _resume(self, generation_id: str) -> AsyncIterator[AsyncIterator[GenerationEvent]]:
+        await self._clock.sleep(0)
+        generation = self._find_suspended(generation_id)
+        generation.move_to(self._find_loaded(generation.model_id))
+        del self._suspended[generation_id]
+        with self._run(generation_id, generation):
+            yield generation
+
+    def _find_suspended(self, generation_id: str) -> FakeGeneration:
+        now_s = self._clock.monotonic_s()
+        self._suspended = {name: kept for name, kept in self._suspended.items() if now_s < kept.until_s}
+        if generation_id not in self._suspended:
+            raise GenerationNotFoundError(generation_id=generation_id)
+        return self._suspended[generation_id].generation
+
+    @contextmanager
+    def _run(self, generation_id: str, generation: FakeGeneration) -> Iterator[None]:
+        self._running[generation_id] = generation
         try:
-            async with aclosing(generation.events()) as events:
-                yield events
+            yield
         finally:
-            self._active_requests -= 1
+            if self._running.get(generation_id) is generation:
+                del self._running[generation_id]
 
     def _accept(self, request: GenerationRequest) -> FakeGeneration:
         self._require_capabilities(request)

@@ -37,6 +37,7 @@ from cortex_domain.errors import (
     CortexError,
     GeneratorBusyError,
     GeneratorFailedError,
+    ModelNotLoadedError,
     ShuttingDownError,
 )
 from cortex_domain.language_models import LoadedModel, LoadOptions, ModelFiles, ModelId
@@ -188,15 +189,28 @@ class EngineHost:
             GeneratorFailedError: The engine has died for good.
             ShuttingDownError: The engine is stopping.
         """
-        self._require_running()
-        if self.waiting_jobs >= MAX_WAITING_JOBS:
-            raise GeneratorBusyError(
-                f"{MAX_WAITING_JOBS} requests are waiting. Try again shortly.", retry_after_s=_BUSY_RETRY_AFTER_S
-            )
-        open_job = self._jobs[job.id] = OpenJob(job)
-        self._held_jobs.append(job.id)
-        self._send_held_jobs()
+        self._require_room()
+        open_job = OpenJob(job)
+        self._take_in(open_job)
         return open_job
+
+    def resume(self, open_job: OpenJob, /) -> None:
+        """Goes on with a job that was cancelled, as a new job from where it was; one that is over stays as it is.
+
+        Raises:
+            ModelNotLoadedError: Its model is not in memory.
+            GeneratorBusyError: Too many jobs wait.
+            GeneratorFailedError: The engine has died for good.
+            ShuttingDownError: The engine is stopping.
+        """
+        if open_job.is_over:
+            return
+        self._require_room()
+        if open_job.job.model_id not in self._models:
+            raise ModelNotLoadedError(model_id=open_job.job.model_id)
+        # What the engine still says of the old one must not be taken for news of this one.
+        open_job.become(self.new_job_id())
+        self._take_in(open_job)
 
     def cancel(self, job_id: JobId, /) -> None:
         """Drops a job before the engine's next step; a job that is over is left alone."""
@@ -205,6 +219,18 @@ class EngineHost:
         if self._is_up:
             self._link.send(CancelJob(job_id=job_id))
         self._send_held_jobs()
+
+    def _take_in(self, open_job: OpenJob) -> None:
+        self._jobs[open_job.job.id] = open_job
+        self._held_jobs.append(open_job.job.id)
+        self._send_held_jobs()
+
+    def _require_room(self) -> None:
+        self._require_running()
+        if self.waiting_jobs >= MAX_WAITING_JOBS:
+            raise GeneratorBusyError(
+                f"{MAX_WAITING_JOBS} requests are waiting. Try again shortly.", retry_after_s=_BUSY_RETRY_AFTER_S
+            )
 
     # What callers wait for.
 

@@ -25,6 +25,11 @@ class JobStream(AsyncIterator[GenerationEvent]):
         self._arrived = asyncio.Event()
         self._ended = False
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether its last output has arrived."""
+        return self._ended or (bool(self._waiting) and is_last(self._waiting[-1]))
+
     def begin(self, started: GenerationStarted, /) -> None:
         """Puts the first event before whatever has arrived."""
         self._waiting.appendleft(started)

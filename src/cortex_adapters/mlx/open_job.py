@@ -2,9 +2,10 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 from cortex_adapters.mlx.job_stream import JobStream
-from cortex_adapters.mlx.jobs import Job, JobProgress, JobStep
+from cortex_adapters.mlx.jobs import Job, JobId, JobProgress, JobStep
 from cortex_domain.errors import CortexError
 from cortex_domain.events import PrefillProgress
 
@@ -30,6 +31,17 @@ class OpenJob:
         self._answer: list[int] = []
         self._processed_tokens = 0
         self._first_token_s: float | None = None
+        self._set_aside_s = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the engine has nothing more to do for it; its reader may still have to read."""
+        return self.stream.is_complete
+
+    @property
+    def known_tokens(self) -> int:
+        """Tokens that it keeps: its prompt's and its answer's."""
+        return len(self._prompt or ()) + len(self._answer)
 
     @property
     def progress(self) -> JobProgress | None:
@@ -37,6 +49,19 @@ class OpenJob:
         if self._prompt is None:
             return None
         return JobProgress(prompt=self._prompt, answer=tuple(self._answer), first_token_s=self._first_token_s)
+
+    def set_aside(self) -> None:
+        """Takes the news that no engine has it any more, for the time being."""
+        self.is_fruitless = False
+        self._set_aside_s = time.monotonic()
+
+    def become(self, job_id: JobId) -> None:
+        """Goes on under another id, in the queue again; what it tells of its times leaves out that it was set aside."""
+        pause_s = time.monotonic() - self._set_aside_s
+        self.job = replace(self.job, id=job_id, accepted_s=self.job.accepted_s + pause_s)
+        if self._first_token_s is not None:
+            self._first_token_s += pause_s
+        self.stream.has_begun = False
 
     def accept(self, prompt: tuple[int, ...]) -> None:
         """Takes the news that an engine accepted the job."""

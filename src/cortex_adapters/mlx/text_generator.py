@@ -2,21 +2,27 @@
 
 import secrets
 import time
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import replace
 
 from cortex_adapters.mlx.engine_host import EngineHost
 from cortex_adapters.mlx.jobs import Job
-from cortex_domain.errors import UnsupportedCapabilityError
+from cortex_adapters.mlx.open_job import OpenJob
+from cortex_adapters.mlx.suspended_jobs import SuspendedJobs
+from cortex_domain.errors import GenerationNotFoundError, UnsupportedCapabilityError
 from cortex_domain.events import GenerationEvent, GenerationStarted
 from cortex_domain.generation import MAX_SEED, GenerationRequest, SamplingParameters
-from cortex_domain.language_models import Capability
-from cortex_domain.ports import Clock, TextGenerator
+from cortex_domain.language_models import Capability, ModelId
+from cortex_domain.ports import Clock, GenerationSuspender, TextGenerator
 
 
-class MlxTextGenerator(TextGenerator):
-    """Generates text with mlx-lm, many requests in one batch."""
+class MlxTextGenerator(TextGenerator, GenerationSuspender):
+    """Generates text with mlx-lm, many requests in one batch.
+
+    A suspended generation is a cancelled job of which the prompt's and the answer's tokens are kept, as they are for an
+    engine that may die: whoever goes on from them draws what would have been drawn.
+    """
 
     capabilities = frozenset(
         {
@@ -35,18 +41,41 @@ class MlxTextGenerator(TextGenerator):
 
         Args:
             host: Runs the engine.
-            clock: Stamps answers.
+            clock: Stamps answers, and tells when suspended ones are forgotten.
             default_max_tokens: Longest answer, in tokens, of a request that names none; at least 1.
         """
         self._host = host
         self._clock = clock
         self._default_max_tokens = default_max_tokens
+        self._running: dict[str, OpenJob] = {}
+        self._suspended = SuspendedJobs(clock=clock)
 
     def generate_text(
         self, request: GenerationRequest, /
     ) -> AbstractAsyncContextManager[AsyncIterator[GenerationEvent]]:
         """See `TextGenerator.generate_text`."""
         return self._generate(request)
+
+    def suspend(self, generation_id: str, /, *, for_s: float) -> None:
+        """See `GenerationSuspender.suspend`."""
+        open_job = self._running.pop(generation_id, None)
+        if open_job is None:
+            raise GenerationNotFoundError(generation_id=generation_id)
+        self._host.cancel(open_job.job.id)
+        open_job.set_aside()
+        self._suspended.add(generation_id, open_job, for_s=for_s)
+
+    def model_of(self, generation_id: str, /) -> ModelId:
+        """See `GenerationSuspender.model_of`."""
+        return self._find_suspended(generation_id).job.model_id
+
+    def resume(self, generation_id: str, /) -> AbstractAsyncContextManager[AsyncIterator[GenerationEvent]]:
+        """See `GenerationSuspender.resume`."""
+        return self._resume(generation_id)
+
+    def discard(self, generation_id: str, /) -> None:
+        """See `GenerationSuspender.discard`."""
+        self._suspended.remove(generation_id)
 
     @asynccontextmanager
     async def _generate(self, request: GenerationRequest) -> AsyncIterator[AsyncIterator[GenerationEvent]]:
@@ -55,9 +84,36 @@ class MlxTextGenerator(TextGenerator):
         try:
             prompt_tokens = await open_job.accepted
             open_job.stream.begin(self._started(request, prompt_tokens))
-            yield open_job.stream
+            with self._suspendable(request.generation_id, open_job):
+                yield open_job.stream
         finally:
             self._host.cancel(open_job.job.id)
+
+    @asynccontextmanager
+    async def _resume(self, generation_id: str) -> AsyncIterator[AsyncIterator[GenerationEvent]]:
+        open_job = self._find_suspended(generation_id)
+        self._host.resume(open_job)
+        self._suspended.remove(generation_id)
+        try:
+            with self._suspendable(generation_id, open_job):
+                yield open_job.stream
+        finally:
+            self._host.cancel(open_job.job.id)
+
+    def _find_suspended(self, generation_id: str) -> OpenJob:
+        open_job = self._suspended.find(generation_id)
+        if open_job is None:
+            raise GenerationNotFoundError(generation_id=generation_id)
+        return open_job
+
+    @contextmanager
+    def _suspendable(self, generation_id: str, open_job: OpenJob) -> Iterator[None]:
+        self._running[generation_id] = open_job
+        try:
+            yield
+        finally:
+            if self._running.get(generation_id) is open_job:
+                del self._running[generation_id]
 
     def _require_capabilities(self, request: GenerationRequest) -> None:
         for capability, parameter in request.needs.items():

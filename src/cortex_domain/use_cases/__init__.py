@@ -7,6 +7,7 @@ from cortex_domain.use_cases.list_models import ListModels
 from cortex_domain.use_cases.load_model import LoadModel
 from cortex_domain.use_cases.make_room import MakeRoom
 from cortex_domain.use_cases.pull_model import PullModel
+from cortex_domain.use_cases.resume_generation import ResumeGeneration
 from cortex_domain.use_cases.unload_idle_models import UnloadIdleModels
 from cortex_domain.use_cases.unload_model import UnloadModel
 
@@ -18,6 +19,7 @@ __all__ = [
     "LoadModel",
     "MakeRoom",
     "PullModel",
+    "ResumeGeneration",
     "UnloadIdleModels",
     "UnloadModel",
 ]

@@ -36,4 +36,5 @@ class FakeAdapters(containers.DeclarativeContainer):
         clock=clock,
         default_max_tokens=settings.provided.default_max_tokens,
     )
+    generation_suspender = text_generator
     engine_monitor = providers.Singleton(FakeEngineMonitor, loader=model_loader, generator=text_generator)

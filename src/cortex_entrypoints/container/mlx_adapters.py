@@ -60,4 +60,5 @@ class MlxAdapters(containers.DeclarativeContainer):
         clock=clock,
         default_max_tokens=settings.provided.default_max_tokens,
     )
+    generation_suspender = text_generator
     engine_monitor = providers.Singleton(MlxEngineMonitor, host=engine)

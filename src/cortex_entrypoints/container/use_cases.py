@@ -11,6 +11,7 @@ from cortex_domain.use_cases import (
     LoadModel,
     MakeRoom,
     PullModel,
+    ResumeGeneration,
     UnloadIdleModels,
     UnloadModel,
 )
@@ -68,6 +69,9 @@ class CortexContainer(containers.DeclarativeContainer):
         residency=residency,
         generator=adapters.text_generator,
     )
+    resume_generation = providers.Singleton(
+        ResumeGeneration, suspender=adapters.generation_suspender, load_model=load_model, residency=residency
+    )
     default_model_preparation = providers.Singleton(
         DefaultModelPreparation,
         default_model=adapters.default_model,
@@ -81,6 +85,8 @@ class CortexContainer(containers.DeclarativeContainer):
         default_model=adapters.default_model,
         default_model_preparation=default_model_preparation,
         generate_text=generate_text,
+        resume_generation=resume_generation,
+        generation_suspender=adapters.generation_suspender,
         list_models=list_models,
         describe_model=describe_model,
         load_model=load_model,

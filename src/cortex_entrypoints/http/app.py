@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Final
 
 from quart import Quart, Response, request, websocket
 from quart_cors import cors
@@ -12,6 +13,8 @@ from cortex_entrypoints.http.asgi_connections import install_connections
 from cortex_entrypoints.http.chat_routes import chat_routes
 from cortex_entrypoints.http.documentation_pages import documentation_routes
 from cortex_entrypoints.http.error_responses import install_error_responses
+from cortex_entrypoints.http.generation_routes import generation_routes
+from cortex_entrypoints.http.generations import Generations
 from cortex_entrypoints.http.health_routes import health_routes
 from cortex_entrypoints.http.host_check import HostCheck
 from cortex_entrypoints.http.in_flight import InFlight
@@ -28,6 +31,8 @@ from cortex_entrypoints.observation.metrics import Metrics
 from cortex_entrypoints.observation.request_ids import REQUEST_ID_HEADER
 from cortex_entrypoints.observation.watched_generations import WatchedGenerations
 from cortex_entrypoints.settings import Settings
+
+_BYTES_PER_MB: Final = 1_000_000
 
 
 def create_app(cortex: Cortex, settings: Settings, *, in_flight: InFlight | None = None) -> Quart:
@@ -80,7 +85,15 @@ def _register_routes(app: Quart, cortex: Cortex, settings: Settings, in_flight: 
     )
     app.register_blueprint(health_routes(cortex, settings, in_flight))
     app.register_blueprint(model_routes(cortex, in_flight, LoraDirectory(settings.lora_dir)))
-    app.register_blueprint(chat_routes(cortex, defaults, in_flight))
+    generations = Generations(
+        cortex=cortex,
+        in_flight=in_flight,
+        resumable_for_s=settings.resume_for_s,
+        max_bytes=settings.resume_memory_mb * _BYTES_PER_MB,
+    )
+    app.after_serving(generations.close)
+    app.register_blueprint(chat_routes(cortex, defaults, in_flight, generations))
+    app.register_blueprint(generation_routes(generations, in_flight))
     app.register_blueprint(documentation_routes())
 
 
@@ -115,7 +128,7 @@ def _install_headers(app: Quart, settings: Settings) -> None:
         app,
         allow_origin=settings.allowed_origins,
         allow_methods=["GET", "POST", "DELETE"],
-        allow_headers=["Content-Type", REQUEST_ID_HEADER],
+        allow_headers=["Content-Type", "Last-Event-ID", REQUEST_ID_HEADER],
         expose_headers=["Retry-After", REQUEST_ID_HEADER],
         max_age=timedelta(minutes=10),
     )

@@ -18,11 +18,12 @@ from cortex_domain.errors import (
     UnsupportedCapabilityError,
 )
 from cortex_domain.event_stream import collect
-from cortex_domain.events import GenerationEvent
 from cortex_entrypoints.cortex import Cortex
 from cortex_entrypoints.http.asgi_connections import unproxied
 from cortex_entrypoints.http.chat_socket import ChatSocket
-from cortex_entrypoints.http.event_responses import event_response
+from cortex_entrypoints.http.generation_log import GenerationStreamEvent
+from cortex_entrypoints.http.generation_responses import generation_response
+from cortex_entrypoints.http.generations import Generations
 from cortex_entrypoints.http.in_flight import InFlight
 from cortex_entrypoints.http.json_responses import json_response
 from cortex_entrypoints.http.operation_notes import OperationNotes, documented
@@ -46,7 +47,7 @@ _CHAT_ERRORS = (
 )
 
 
-def chat_routes(cortex: Cortex, defaults: ChatDefaults, in_flight: InFlight) -> Blueprint:
+def chat_routes(cortex: Cortex, defaults: ChatDefaults, in_flight: InFlight, generations: Generations) -> Blueprint:
     """Builds the routes below `/api/chat`."""
     routes = Blueprint("chat", __name__, url_prefix="/api/chat")
 
@@ -59,16 +60,21 @@ def chat_routes(cortex: Cortex, defaults: ChatDefaults, in_flight: InFlight) -> 
             return json_response(ChatCompletion.from_result(await collect(events)))
 
     @routes.post("/completions/stream")
-    @documented(OperationNotes(tag="chat", body=ChatBody, events=GenerationEvent, errors=_CHAT_ERRORS))
+    @documented(OperationNotes(tag="chat", body=ChatBody, events=GenerationStreamEvent, errors=_CHAT_ERRORS))
     async def stream_chat() -> Response:
-        """Answers a chat as it is generated. A client that leaves stops the generation."""
+        """Answers a chat as it is generated.
+
+        A client that leaves suspends the generation: it takes no place any more, and for a while `GET
+        /api/generations/{generation_id}/events` goes on with it. The first event tells the generation_id.
+        """
         request = (await read_body(ChatBody)).to_domain(defaults)
-        return await event_response(cortex.generate_text(request), in_flight)
+        return await generation_response(generations.begun(request), in_flight)
 
     @routes.websocket("/ws")
     @cors_exempt
     async def chat_socket() -> None:
         """Runs chats over one connection; see docs/websocket.md."""
-        await ChatSocket(unproxied(websocket), cortex=cortex, defaults=defaults, in_flight=in_flight).serve()
+        socket = ChatSocket(unproxied(websocket), generations=generations, defaults=defaults, in_flight=in_flight)
+        await socket.serve()
 
     return routes

@@ -9,16 +9,18 @@ An error event with a `request_id` ends that chat. One without is about a messag
 import asyncio
 import logging
 import uuid
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Final
 
 from quart import Websocket
 
 from cortex_domain.errors import CortexError, ShuttingDownError
-from cortex_entrypoints.cortex import Cortex
 from cortex_entrypoints.http.edge_errors import DuplicateRequestIdError, TooManyChatsError, UnknownRequestIdError
 from cortex_entrypoints.http.error_responses import error_facts
 from cortex_entrypoints.http.event_encoding import encode_fields
+from cortex_entrypoints.http.generation_log import LogReader
+from cortex_entrypoints.http.generations import Generations
 from cortex_entrypoints.http.in_flight import InFlight
 from cortex_entrypoints.http.json_parsing import parse_json
 from cortex_entrypoints.http.request_bodies import ChatDefaults
@@ -28,6 +30,7 @@ from cortex_entrypoints.http.socket_messages import (
     CancelMessage,
     ChatMessage,
     PingMessage,
+    ResumeMessage,
     SocketMessage,
     chat_id_of,
     validate_message,
@@ -48,14 +51,16 @@ class ChatSocket:
 
     Args:
         websocket: The connection.
-        cortex: The use cases.
+        generations: Begins, continues and cancels what the chats are answered with.
         defaults: What a chat gets that leaves something open.
         in_flight: Lets chats in and ends them when the server stops.
     """
 
-    def __init__(self, websocket: Websocket, *, cortex: Cortex, defaults: ChatDefaults, in_flight: InFlight) -> None:
+    def __init__(
+        self, websocket: Websocket, *, generations: Generations, defaults: ChatDefaults, in_flight: InFlight
+    ) -> None:
         self._websocket = websocket
-        self._cortex = cortex
+        self._generations = generations
         self._defaults = defaults
         self._in_flight = in_flight
         self._outbox: asyncio.Queue[str] = asyncio.Queue(_OUTBOUND_MESSAGES)
@@ -64,7 +69,7 @@ class ChatSocket:
         self._tasks = asyncio.TaskGroup()
 
     async def serve(self) -> None:
-        """Serves; cancelling this ends every chat of the connection.
+        """Serves; cancelling this leaves every chat of the connection, as a client does that goes.
 
         Raises:
             ShuttingDownError: The server is stopping.
@@ -113,23 +118,28 @@ class ChatSocket:
     async def _act_on(self, message: SocketMessage) -> None:
         match message:
             case ChatMessage():
-                self._start_chat(message)
+                request = message.to_domain(self._defaults)
+                self._start_chat(message.request_id, request.generation_id, self._generations.begun(request), begin=0)
+            case ResumeMessage(generation_id=generation_id, last_sequence=last_sequence):
+                reading = self._generations.followed(generation_id, after=last_sequence)
+                begin = 0 if last_sequence is None else last_sequence + 1
+                self._start_chat(message.request_id, generation_id, reading, begin=begin)
             case CancelMessage(request_id=request_id):
-                self._cancel_chat(request_id)
+                await self._cancel_chat(request_id)
             case PingMessage():
                 await self._outbox.put(encode_fields({"type": "pong"}))
 
-    def _start_chat(self, message: ChatMessage) -> None:
-        request_id = message.request_id or f"req_{uuid.uuid4().hex}"
+    def _start_chat(
+        self, request_id: str | None, generation_id: str, reading: AbstractAsyncContextManager[LogReader], *, begin: int
+    ) -> None:
+        request_id = request_id or f"req_{uuid.uuid4().hex}"
         if request_id in self._chats:
             raise DuplicateRequestIdError(request_id=request_id)
         if len(self._chats) >= MAX_CHATS:
             raise TooManyChatsError(limit=MAX_CHATS)
-        request = message.to_domain(self._defaults)
-        self._chats[request_id] = chat = SocketChat(request_id, send=self._outbox.put)
-        task = self._tasks.create_task(
-            chat.run(request, generate_text=self._cortex.generate_text, in_flight=self._in_flight)
-        )
+        chat = SocketChat(request_id, generation_id, generations=self._generations, send=self._outbox.put, begin=begin)
+        self._chats[request_id] = chat
+        task = self._tasks.create_task(chat.run(reading, in_flight=self._in_flight))
         self._running.add(task)
         task.add_done_callback(partial(self._forget, request_id))
 
@@ -137,10 +147,10 @@ class ChatSocket:
         del self._chats[request_id]
         self._running.discard(task)
 
-    def _cancel_chat(self, request_id: str) -> None:
+    async def _cancel_chat(self, request_id: str) -> None:
         if request_id not in self._chats:
             raise UnknownRequestIdError(request_id=request_id)
-        self._chats[request_id].cancel()
+        await self._chats[request_id].cancel()
 
     async def _send_error(self, error: CortexError, *, request_id: str | None = None) -> None:
         fields = {} if request_id is None else {"request_id": request_id, "sequence": 0}

@@ -67,3 +67,47 @@ class TooManyChatsError(RequestRefusedError):
     def __init__(self, *, limit: int) -> None:
         super().__init__(f"{limit} chats are running on this connection. Wait for one to end, or cancel one.")
         self.limit = limit
+
+
+class UnknownEventError(RequestRefusedError):
+    """A reader names an event as its last one that the generation has not emitted yet.
+
+    Attributes:
+        last_event_id: The event that it names.
+        events: How many there are; the first is 0.
+    """
+
+    code = "unknown_event"
+
+    def __init__(self, *, last_event_id: int, events: int) -> None:
+        super().__init__(f"There is no event {last_event_id} yet: the generation has emitted {events}, from 0 on.")
+        self.last_event_id = last_event_id
+        self.events = events
+
+
+class EventsNoLongerKeptError(RequestRefusedError):
+    """A reader asks for events of a long answer that had to make room.
+
+    Attributes:
+        first_event_id: The oldest event that is still there.
+    """
+
+    code = "events_no_longer_kept"
+
+    def __init__(self, *, first_event_id: int) -> None:
+        super().__init__(f"Events before {first_event_id} are no longer kept. Ask for those after a later one.")
+        self.first_event_id = first_event_id
+
+
+class NothingFollowsError(RequestRefusedError):
+    """A client wants to read a generation on of which it has had the last event.
+
+    Attributes:
+        last_event_id: That event.
+    """
+
+    code = "nothing_follows"
+
+    def __init__(self, *, last_event_id: int) -> None:
+        super().__init__(f"The generation ended with event {last_event_id}; nothing follows it.")
+        self.last_event_id = last_event_id

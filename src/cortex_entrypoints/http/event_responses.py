@@ -33,7 +33,12 @@ async def event_response(
         CortexError: What entering the stream raises, or that the server is stopping.
     """
     events = await current_request().resources.enter_async_context(in_flight.following(stream))
-    response = Response(_frames(events), content_type="text/event-stream; charset=utf-8")
+    return frame_response(_frames(events))
+
+
+def frame_response(frames: AsyncIterator[bytes], /) -> Response:
+    """Responds with frames of server-sent events."""
+    response = Response(frames, content_type="text/event-stream; charset=utf-8")
     response.timeout = None
     response.headers["X-Accel-Buffering"] = "no"
     return response

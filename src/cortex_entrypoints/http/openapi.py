@@ -40,9 +40,13 @@ takes nothing more for now says why in `reason`: `queue_full`, `memory_pressure`
 A request is served if its Host is this server's own name or in ALLOWED_HOSTS, and its Origin, if it has one, this
 server's own or in ALLOWED_ORIGINS.
 
+A stream that was cut goes on at `GET /api/generations/{generation_id}/events`. Who knows a generation_id may read and
+cancel the generation; ids are random and cannot be guessed.
+
 Besides the paths below there is a WebSocket at `/api/chat/ws` for several chats over one connection. A client sends
-`{"type": "chat", "request_id"?, …}` with the fields of `POST /api/chat/completions`, `{"type": "cancel", "request_id"}`
-or `{"type": "ping"}`, and gets the events of the chat stream, each with its `request_id` and a `sequence` number. The
+`{"type": "chat", "request_id"?, …}` with the fields of `POST /api/chat/completions`,
+`{"type": "resume", "generation_id", "last_sequence"?, "request_id"?}`, `{"type": "cancel", "request_id"}` or
+`{"type": "ping"}`, and gets the events of the chat stream, each with its `request_id` and a `sequence` number. The
 whole protocol: [docs/websocket.md](/docs/websocket.md).
 """,
 )
@@ -52,10 +56,17 @@ _COMMON_ERRORS: Final = (OriginNotAllowedError, HostNotAllowedError)
 _BODY_ERRORS: Final = (MalformedJsonError, UnsupportedMediaTypeError)
 _BODY_REFUSALS: Final = (408, 413)
 _RETRY_STATUSES: Final = {502, 503, 507}
-_MODEL_ID: Final = {
-    "description": "Id or alias of a model. The `/` of an id may be plain, percent-encoded, or written `__`.",
-    "schema": {"type": "string", "pattern": MODEL_ID_PATTERN},
-    "example": "HuggingFaceTB__SmolLM2-135M-Instruct",
+_PATH_PARAMETERS: Final[Mapping[str, dict[str, Any]]] = {
+    "model_id": {
+        "description": "Id or alias of a model. The `/` of an id may be plain, percent-encoded, or written `__`.",
+        "schema": {"type": "string", "pattern": MODEL_ID_PATTERN},
+        "example": "HuggingFaceTB__SmolLM2-135M-Instruct",
+    },
+    "generation_id": {
+        "description": "Id of a generation, as its first event tells it.",
+        "schema": {"type": "string", "pattern": "^[^/]+$"},
+        "example": "gen_9f1c5a3e7b2d4c6f8a0b1c2d3e4f5a6b",
+    },
 }
 
 
@@ -93,12 +104,13 @@ class ApiDescription(OpenAPIProvider):
         notes = self._notes(rule)
         for operations in paths.values():
             for operation in operations.values():
+                operation["parameters"] = [*operation.get("parameters", ()), *notes.parameters]
                 operation.update(self._operation(notes))
         return paths, {}
 
     def build_path_parameter(self, name: str, converter: BaseConverter) -> dict[str, Any]:
-        """Describes the only path parameter that there is."""
-        return {**super().build_path_parameter(name, converter), **_MODEL_ID}
+        """Describes a parameter of a path."""
+        return {**super().build_path_parameter(name, converter), **_PATH_PARAMETERS[name]}
 
     def operation_id(self, method: str, path: str, func: Callable[..., Any]) -> str:  # noqa: ARG002
         """Names an operation as its handler."""
@@ -122,6 +134,8 @@ class ApiDescription(OpenAPIProvider):
 
     def _responses(self, notes: OperationNotes) -> Iterator[tuple[str, dict[str, Any]]]:
         yield str(notes.status), self._success(notes)
+        if notes.may_be_empty:
+            yield "204", {"description": "Nothing follows."}
         for status, codes in sorted(_codes_by_status(notes).items()):
             yield str(status), self._failure(status, codes, notes)
 
@@ -153,7 +167,7 @@ class ApiDescription(OpenAPIProvider):
             "description": "One frame. The last one is exactly one `done`, or one `error`.",
             "required": ["event", "id", "data"],
             "properties": {
-                "event": {"type": "string", "enum": [_event_name(kind) for kind in kinds]},
+                "event": {"type": "string", "enum": _names(kinds)},
                 "id": {"type": "string", "pattern": "^(0|[1-9][0-9]*)$", "description": "Counts the frames, from 0."},
                 "data": {
                     "type": "string",
@@ -198,6 +212,11 @@ def _types_of(notes: OperationNotes) -> Iterator[Any]:
 
 def _mode_of(type_: object) -> JsonSchemaMode:
     return "validation" if isinstance(type_, type) and issubclass(type_, Body) else "serialization"
+
+
+def _names(kinds: Iterable[type[StreamEvent]]) -> list[str]:
+    """Lists each name once, though a `done` may look one way or another."""
+    return list(dict.fromkeys(map(_event_name, kinds)))
 
 
 def _event_name(kind: type[StreamEvent]) -> str:

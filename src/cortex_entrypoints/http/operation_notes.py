@@ -1,6 +1,6 @@
 """What `openapi.py` cannot see in a route: its bodies, its stream and its errors, noted beside the handler."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -24,6 +24,8 @@ class OperationNotes:
         answer: Type of its JSON answer; None has none.
         status: Status of a success.
         events: Union of the events that it streams; None streams none.
+        parameters: Headers and query parameters that it reads, as OpenAPI describes them.
+        may_be_empty: Whether it also answers with 204 and nothing.
         unhealthy: Whether it also answers with the same type and status 503.
         errors: What it can raise, besides what every operation can.
     """
@@ -34,6 +36,8 @@ class OperationNotes:
     answer: Any = None
     status: int = 200
     events: Any = None
+    parameters: tuple[Mapping[str, Any], ...] = ()
+    may_be_empty: bool = False
     unhealthy: bool = False
     errors: tuple[type[CortexError], ...] = ()
 

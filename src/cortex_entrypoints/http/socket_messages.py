@@ -21,6 +21,15 @@ class ChatMessage(ChatBody):
     request_id: RequestId | None = None
 
 
+class ResumeMessage(Body):
+    """Reads a generation on that was begun on this or another connection, or by `POST`."""
+
+    type: Literal["resume"]
+    generation_id: Annotated[str, Field(min_length=1, max_length=LONGEST_REQUEST_ID)]
+    last_sequence: Annotated[int, Field(ge=0)] | None = None
+    request_id: RequestId | None = None
+
+
 class CancelMessage(Body):
     """Ends a chat before it is done."""
 
@@ -34,10 +43,11 @@ class PingMessage(Body):
     type: Literal["ping"]
 
 
-SocketMessage = ChatMessage | CancelMessage | PingMessage
+SocketMessage = ChatMessage | ResumeMessage | CancelMessage | PingMessage
 
 _MESSAGE_CLASSES: Final[Mapping[str, type[SocketMessage]]] = {
     "chat": ChatMessage,
+    "resume": ResumeMessage,
     "cancel": CancelMessage,
     "ping": PingMessage,
 }
@@ -53,13 +63,13 @@ def validate_message(value: object, /) -> SocketMessage:
         raise InvalidRequestError("A message must be a JSON object.")
     kind = value.get("type")
     if not isinstance(kind, str) or kind not in _MESSAGE_CLASSES:
-        raise InvalidRequestError("type must be 'chat', 'cancel' or 'ping'.", parameter="type")
+        raise InvalidRequestError("type must be 'chat', 'resume', 'cancel' or 'ping'.", parameter="type")
     return validate_body(value, _MESSAGE_CLASSES[kind])
 
 
 def chat_id_of(value: object, /) -> str | None:
     """Returns the id of the chat that a JSON value would start, or None when it would start none or names none."""
-    if not isinstance(value, dict) or value.get("type") != "chat":
+    if not isinstance(value, dict) or value.get("type") not in ("chat", "resume"):
         return None
     request_id = value.get("request_id")
     is_id = isinstance(request_id, str) and 0 < len(request_id) <= LONGEST_REQUEST_ID

@@ -15,6 +15,7 @@ from cortex_domain.use_cases import (
     LoadModel,
     MakeRoom,
     PullModel,
+    ResumeGeneration,
     UnloadIdleModels,
     UnloadModel,
 )
@@ -45,6 +46,7 @@ class Wired:
     pull: PullModel
     delete: DeleteModel
     generate: GenerateText
+    resume: ResumeGeneration
 
 
 def wire(
@@ -76,4 +78,5 @@ def wire(
         pull=PullModel(store=store),
         delete=DeleteModel(store=store, loader=loader),
         generate=GenerateText(describe_model=describe, load_model=load, residency=residency, generator=generator),
+        resume=ResumeGeneration(suspender=generator, load_model=load, residency=residency),
     )

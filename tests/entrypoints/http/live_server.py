@@ -27,6 +27,7 @@ from cortex_domain.use_cases import (
     LoadModel,
     MakeRoom,
     PullModel,
+    ResumeGeneration,
     UnloadModel,
 )
 from cortex_entrypoints import Cortex, Settings
@@ -76,6 +77,10 @@ class FakeAdapters:
             generate_text=GenerateText(
                 describe_model=describe_model, load_model=load_model, residency=residency, generator=generator
             ),
+            resume_generation=ResumeGeneration(
+                suspender=self.fake_generator, load_model=load_model, residency=residency
+            ),
+            generation_suspender=self.fake_generator,
             list_models=ListModels(store=self.store, describe_model=describe_model),
             describe_model=describe_model,
             load_model=load_model,

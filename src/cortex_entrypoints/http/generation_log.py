@@ -1,0 +1,169 @@
+"""The events of one generation, numbered from 0, for any number of readers who come, leave and come again."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final
+
+from cortex_domain.events import GenerationEvent, GenerationFinished, TextDelta
+from cortex_entrypoints.http.edge_errors import EventsNoLongerKeptError, UnknownEventError
+from cortex_entrypoints.http.response_bodies import CancelledEvent, ErrorEvent
+
+GenerationStreamEvent = GenerationEvent | CancelledEvent
+"""What a generation's stream is made of, unless it fails."""
+
+LoggedEvent = GenerationStreamEvent | ErrorEvent
+
+MAX_LOG_BYTES: Final = 4 * 1024 * 1024
+"""What the events of one generation may take; beyond it the oldest go that every reader has had."""
+
+MAX_UNREAD_EVENTS: Final = 1024
+"""How far its writer may be ahead of a reader."""
+
+MAX_BATCH_EVENTS: Final = 256
+"""Events that a reader gets at once."""
+
+_BURST_EVENTS: Final = 16
+_EVENT_BYTES: Final = 200
+_CHARACTER_BYTES: Final = 4
+_LAST: Final = (GenerationFinished, CancelledEvent, ErrorEvent)
+
+
+class GenerationLog:
+    """Keeps events until they are too many.
+
+    Args:
+        account: Counts bytes in, or out when negative, and tells whether all logs together are within their bound.
+    """
+
+    def __init__(self, account: Callable[[int], bool]) -> None:
+        self._account = account
+        self._events: list[LoggedEvent] = []
+        self._first = 0
+        self._size_bytes = 0
+        self._readers: set[LogReader] = set()
+        self._has_grown = asyncio.Event()
+        self._was_read = asyncio.Event()
+
+    @property
+    def end(self) -> int:
+        """The number that the next event gets."""
+        return self._first + len(self._events)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the last event is there."""
+        return bool(self._events) and isinstance(self._events[-1], _LAST)
+
+    @property
+    def has_readers(self) -> bool:
+        """Whether anybody reads."""
+        return bool(self._readers)
+
+    def append(self, event: LoggedEvent) -> None:
+        """Adds the next event; nothing can be added to a log that is complete."""
+        if self.is_complete:
+            return
+        self._events.append(event)
+        self._count(_size_bytes(event))
+        self._has_grown.set()
+
+    async def until_readers_follow(self) -> None:
+        """Lets readers take what was added; waits for one who is far behind, until it is read or has left."""
+        if self.end - self._slowest_position < _BURST_EVENTS:
+            return
+        await asyncio.sleep(0)
+        while self.end - self._slowest_position >= MAX_UNREAD_EVENTS:
+            self._was_read.clear()
+            await self._was_read.wait()
+
+    def open_reader(self, *, after: int | None) -> "LogReader":
+        """Begins to read.
+
+        Args:
+            after: Number of the last event that the reader has; None begins with the first.
+
+        Raises:
+            UnknownEventError: There is no such event yet.
+            EventsNoLongerKeptError: What follows it is no longer there.
+        """
+        position = 0 if after is None else after + 1
+        if position > self.end:
+            raise UnknownEventError(last_event_id=position - 1, events=self.end)
+        if position < self._first:
+            raise EventsNoLongerKeptError(first_event_id=self._first)
+        reader = LogReader(self, position)
+        self._readers.add(reader)
+        return reader
+
+    def close_reader(self, reader: "LogReader") -> None:
+        """Forgets a reader who has left."""
+        self._readers.discard(reader)
+        self._was_read.set()
+
+    def clear(self) -> None:
+        """Drops all events; nobody may read any more."""
+        self._drop(len(self._events))
+
+    async def take(self, position: int) -> Sequence[LoggedEvent]:
+        """Waits for events from a position on; none when the log ends before it."""
+        while position >= self.end and not self.is_complete:
+            self._has_grown.clear()
+            await self._has_grown.wait()
+        self._was_read.set()
+        start = position - self._first
+        return self._events[start : start + MAX_BATCH_EVENTS]
+
+    @property
+    def _slowest_position(self) -> int:
+        return min((reader.position for reader in self._readers), default=self._first)
+
+    def _count(self, added_bytes: int) -> None:
+        """Counts an event in, and drops the older half of what every reader has had as long as that is too much."""
+        self._size_bytes += added_bytes
+        is_within = self._account(added_bytes)
+        while not is_within or self._size_bytes > MAX_LOG_BYTES:
+            had = self._slowest_position - self._first
+            if had == 0:
+                return
+            is_within = self._drop((had + 1) // 2)
+
+    def _drop(self, count: int) -> bool:
+        freed_bytes = sum(map(_size_bytes, self._events[:count]))
+        del self._events[:count]
+        self._first += count
+        self._size_bytes -= freed_bytes
+        return self._account(-freed_bytes)
+
+
+class LogReader(AsyncIterator[Sequence[tuple[int, LoggedEvent]]]):
+    """Gives what is new, all that is there at once, each event with its number.
+
+    Attributes:
+        position: Number of the next event to be given.
+    """
+
+    def __init__(self, log: GenerationLog, position: int) -> None:
+        self.position = position
+        self._log = log
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether nothing will ever follow."""
+        return self._log.is_complete and self.position == self._log.end
+
+    async def __anext__(self) -> Sequence[tuple[int, LoggedEvent]]:
+        """Returns the next events, at least one.
+
+        Raises:
+            StopAsyncIteration: The last one was given.
+        """
+        events = await self._log.take(self.position)
+        if not events:
+            raise StopAsyncIteration
+        batch = list(enumerate(events, self.position))
+        self.position += len(batch)
+        return batch
+
+
+def _size_bytes(event: LoggedEvent) -> int:
+    return _EVENT_BYTES + (_CHARACTER_BYTES * len(event.text) if isinstance(event, TextDelta) else 0)
