@@ -6,6 +6,7 @@ CortexError
 │   ├── UnsupportedCapabilityError
 │   ├── ContextWindowExceededError
 │   ├── GenerationNotFoundError
+│   ├── MemoryExceededError
 │   ├── ModelNotFoundError
 │   ├── ModelNotDownloadedError
 │   ├── ModelAccessDeniedError
@@ -15,6 +16,7 @@ CortexError
 │   └── InvalidModelError
 ├── ResourceUnavailableError        the same request may succeed later
 │   ├── GeneratorBusyError
+│   │   └── MemoryPressureError
 │   ├── GeneratorFailedError
 │   ├── ModelNotLoadedError
 │   ├── ShuttingDownError
@@ -124,6 +126,27 @@ class GenerationNotFoundError(RequestRefusedError):
             f"There is no generation {generation_id!r}, or no longer: they are kept for a while only. Ask anew."
         )
         self.generation_id = generation_id
+
+
+class MemoryExceededError(RequestRefusedError):
+    """The request needs more memory than there could ever be for it beside its model.
+
+    Attributes:
+        model_id: The model that was asked.
+        required_bytes: Memory that prompt and answer would take while it runs, in bytes.
+        available_bytes: Memory that there is beside the model at best, in bytes.
+    """
+
+    code = "memory_exceeded"
+
+    def __init__(self, *, model_id: str, required_bytes: int, available_bytes: int) -> None:
+        super().__init__(
+            f"The prompt and the longest answer would take {required_bytes} bytes of memory, and there are "
+            f"{available_bytes} beside {model_id!r}. Shorten the messages or lower max_tokens."
+        )
+        self.model_id = model_id
+        self.required_bytes = required_bytes
+        self.available_bytes = available_bytes
 
 
 class ModelNotFoundError(RequestRefusedError):
@@ -269,6 +292,10 @@ class ResourceUnavailableError(CortexError):
         self.retry_after_s = retry_after_s
 
 
+MEMORY_RETRY_AFTER_S = 5.0
+"""Seconds; a guess, because nobody can tell when others give their memory back."""
+
+
 class GeneratorBusyError(ResourceUnavailableError):
     """The text generator has as many requests as it can take.
 
@@ -287,6 +314,29 @@ class GeneratorBusyError(ResourceUnavailableError):
     ) -> None:
         super().__init__(message, retry_after_s=retry_after_s)
         self.reason = reason
+
+
+class MemoryPressureError(GeneratorBusyError):
+    """The request needs more memory than is free now, even when those that run have ended.
+
+    Attributes:
+        model_id: The model that was asked.
+        required_bytes: Memory that prompt and answer would take while it runs, in bytes.
+        available_bytes: Memory that would be free for it, in bytes.
+    """
+
+    code = "memory_pressure"
+
+    def __init__(self, *, model_id: str, required_bytes: int, available_bytes: int) -> None:
+        super().__init__(
+            f"The prompt and the longest answer would take {required_bytes} bytes of memory, and {available_bytes} "
+            "are free. Unload other models, shorten the request, or try again later.",
+            reason=UnavailableReason.MEMORY_PRESSURE,
+            retry_after_s=MEMORY_RETRY_AFTER_S,
+        )
+        self.model_id = model_id
+        self.required_bytes = required_bytes
+        self.available_bytes = available_bytes
 
 
 class GeneratorFailedError(ResourceUnavailableError):

@@ -14,6 +14,8 @@ from cortex_domain.errors import (
     InvalidModelError,
     InvalidRequestError,
     LoadOptionRefusedError,
+    MemoryExceededError,
+    MemoryPressureError,
     ModelAccessDeniedError,
     ModelDownloadError,
     ModelInUseError,
@@ -74,6 +76,16 @@ def test_each_error_says_who_can_act() -> None:
             ContextWindowExceededError(prompt_tokens=5, max_tokens=4, context_window=8),
             {"prompt_tokens": 5, "max_tokens": 4, "context_window": 8},
             "max_tokens asks for 4 more",
+        ),
+        (
+            MemoryExceededError(model_id="a/b", required_bytes=3, available_bytes=2),
+            {"model_id": "a/b", "required_bytes": 3, "available_bytes": 2},
+            "take 3 bytes of memory, and there are 2 beside 'a/b'",
+        ),
+        (
+            MemoryPressureError(model_id="a/b", required_bytes=3, available_bytes=2),
+            {"required_bytes": 3, "available_bytes": 2, "reason": "memory_pressure", "retry_after_s": 5},
+            "take 3 bytes of memory, and 2 are free",
         ),
         (ModelNotFoundError(model_id="a/b"), {"model_id": "a/b", "nearest": ()}, "List the models"),
         (

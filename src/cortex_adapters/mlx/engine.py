@@ -67,6 +67,22 @@ class Engine:
         """Frees a model's memory and ends its jobs with `ModelNotLoadedError`."""
         return self._discard([model_id])
 
+    def require_memory(self, model_id: ModelId, /, *, tokens: int) -> None:
+        """Makes sure that a sequence of this length could run if it were alone.
+
+        Raises:
+            ModelNotLoadedError: The model is not loaded.
+            MemoryExceededError: It never could.
+            MemoryPressureError: It could not now.
+        """
+        memory = self.language_model(model_id).memory
+        self._guard.require_room_to_run(
+            model_id,
+            required_bytes=memory.sequence_bytes(tokens),
+            own_bytes=memory.weights_bytes,
+            all_bytes=self._weights_bytes(),
+        )
+
     def admit(self, job: Job, progress: JobProgress, /, *, max_tokens: int) -> list[JobStep]:
         """Takes a job at the point where it is, for an answer of at most `max_tokens` in all.
 
@@ -94,6 +110,9 @@ class Engine:
         """Unloads everything and ends MLX's work on this thread; jobs that still ran are dropped without a word."""
         self._discard(list(self._batches))
         leave_thread()
+
+    def _weights_bytes(self) -> int:
+        return sum(batch.language_model.memory.weights_bytes for batch in self._batches.values())
 
     def _batch(self, model_id: ModelId) -> ModelBatch:
         if model_id not in self._batches:

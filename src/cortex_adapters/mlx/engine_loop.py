@@ -129,14 +129,15 @@ class EngineLoop:
             return
         if isinstance(rendered.outcome, CortexError):
             raise rendered.outcome
-        language_model = self._engine.language_model(rendered.job.model_id)
-        _require_room(rendered.job, rendered.outcome, language_model)
-        self._report(JobAccepted(job_id=rendered.job.id, prompt=rendered.outcome))
-        self._admit(rendered.job, JobProgress(prompt=rendered.outcome), language_model)
+        job, prompt = rendered.job, rendered.outcome
+        language_model = self._engine.language_model(job.model_id)
+        _require_room(job, prompt, language_model)
+        self._engine.require_memory(job.model_id, tokens=len(prompt) + _longest_answer(job, prompt, language_model))
+        self._report(JobAccepted(job_id=job.id, prompt=prompt))
+        self._admit(job, JobProgress(prompt=prompt), language_model)
 
     def _admit(self, job: Job, progress: JobProgress, language_model: LanguageModel) -> None:
-        room = language_model.context_window - len(progress.prompt)
-        max_tokens = job.max_tokens or min(room, job.default_max_tokens)
+        max_tokens = _longest_answer(job, progress.prompt, language_model)
         self._tell(self._engine.admit(job, progress, max_tokens=max_tokens))
 
     def _tell(self, steps: list[JobStep]) -> None:
@@ -159,3 +160,8 @@ def _require_room(job: Job, prompt: tuple[int, ...], language_model: LanguageMod
         raise ContextWindowExceededError(
             prompt_tokens=len(prompt), max_tokens=job.max_tokens, context_window=language_model.context_window
         )
+
+
+def _longest_answer(job: Job, prompt: tuple[int, ...], language_model: LanguageModel) -> int:
+    """Returns how many tokens the answer may have."""
+    return job.max_tokens or min(language_model.context_window - len(prompt), job.default_max_tokens)

@@ -28,9 +28,13 @@ class ModelMemory:
     kv_cache: KvCacheShape | None
     context_window: int
 
+    def sequence_bytes(self, tokens: int, /) -> int:
+        """Memory of one sequence, cut to the context window, in bytes; 0 if that is unknown."""
+        return self.kv_cache.size_bytes(min(tokens, self.context_window)) if self.kv_cache else 0
+
     def bytes_with_sequence(self, tokens: int, /) -> int:
         """Memory of the weights and of one sequence, cut to the context window, in bytes; without it if unknown."""
-        return self.weights_bytes + (self.kv_cache.size_bytes(min(tokens, self.context_window)) if self.kv_cache else 0)
+        return self.weights_bytes + self.sequence_bytes(tokens)
 
     def resembles(self, other: Self, /) -> bool:
         """Tells whether both are within `TOLERANCE` of each other, in what both know."""

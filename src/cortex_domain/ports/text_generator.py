@@ -42,6 +42,8 @@ class TextGenerator(Protocol):
                 of roles, a token id lies outside its vocabulary).
             InvalidModelError: On entering; the model's own chat template does not end.
             ModelNotLoadedError: On entering; the model is not in memory. On iterating; it was unloaded.
+            MemoryExceededError: On entering; the prompt and the tokens asked for would take more memory than there is.
+            MemoryPressureError: On entering; they would take more than is free now, whoever ends.
             GeneratorBusyError: On entering; too many requests wait.
             GeneratorFailedError: On entering or iterating; the generator failed on its side.
             ShuttingDownError: On entering or iterating; the generator is stopping.

@@ -1,22 +1,23 @@
-"""Use case: free memory for a model that did not fit."""
+"""Use case: free memory for a model or a request that did not fit."""
 
-from cortex_domain.errors import InsufficientMemoryError
+from cortex_domain.errors import InsufficientMemoryError, MemoryPressureError
 from cortex_domain.model_residency import ModelResidency
 from cortex_domain.ports import ModelLoader
 
 
 class MakeRoom:
-    """Unloads idle models, the least recently used first, until a load that was refused should fit."""
+    """Unloads idle models, the least recently used first, until what was refused should fit."""
 
     def __init__(self, *, loader: ModelLoader, residency: ModelResidency) -> None:
         self._loader = loader
         self._residency = residency
 
-    async def __call__(self, refusal: InsufficientMemoryError, /) -> None:
+    async def __call__(self, refusal: InsufficientMemoryError | MemoryPressureError, /) -> None:
         """Frees what was missing: at least one model, or none at all if all idle ones together hold too little.
 
         Raises:
-            InsufficientMemoryError: The refusal itself; nothing that may be unloaded makes up for what is missing.
+            InsufficientMemoryError | MemoryPressureError: The refusal itself; nothing that may be unloaded makes up for
+                what is missing.
             GeneratorFailedError: The engine failed on its side.
             ShuttingDownError: The engine is stopping.
         """

@@ -78,10 +78,22 @@ def _facts(descriptor: ModelDescriptor) -> dict[str, str]:
         "state": descriptor.state.value,
         "size": _bytes(descriptor.size_bytes),
         "memory": _bytes(descriptor.memory_bytes),
+        **_estimates(descriptor),
         "context window": _count(descriptor.context_window),
         "quantization": descriptor.quantization or "",
         "capabilities": ", ".join(sorted(descriptor.capabilities)),
         "description": descriptor.description,
+    }
+
+
+def _estimates(descriptor: ModelDescriptor) -> dict[str, str]:
+    estimate = descriptor.memory_estimate
+    if estimate is None:
+        return {}
+    return {
+        "weights": _bytes(estimate.weights_bytes),
+        "each token": _bytes(estimate.kv_cache_bytes_per_token),
+        "full window": _bytes(estimate.full_window_bytes),
     }
 
 

@@ -45,12 +45,13 @@ class CortexContainer(containers.DeclarativeContainer):
         generator=adapters.text_generator,
     )
     list_models = providers.Singleton(ListModels, store=adapters.model_store, describe_model=describe_model)
+    make_room = providers.Singleton(MakeRoom, loader=adapters.model_loader, residency=residency)
     load_model = providers.Singleton(
         LoadModel,
         store=adapters.model_store,
         loader=adapters.model_loader,
         residency=residency,
-        make_room=providers.Singleton(MakeRoom, loader=adapters.model_loader, residency=residency),
+        make_room=make_room,
     )
     unload_model = providers.Singleton(
         UnloadModel, store=adapters.model_store, loader=adapters.model_loader, residency=residency
@@ -67,6 +68,7 @@ class CortexContainer(containers.DeclarativeContainer):
         describe_model=describe_model,
         load_model=load_model,
         residency=residency,
+        make_room=make_room,
         generator=adapters.text_generator,
     )
     resume_generation = providers.Singleton(

@@ -1,5 +1,6 @@
 """Models that do not fit are refused; those that nobody uses make room; unloading gives the memory back."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,8 +14,11 @@ from cortex_adapters.mlx.engine_options import EngineOptions
 from cortex_adapters.mlx.memory_guard import FIRST_CHAT_TOKENS, MemoryGuard
 from cortex_adapters.mlx.model_memory import estimate_model_memory
 from cortex_adapters.mlx.process_link import ProcessLink
-from cortex_domain.errors import InsufficientMemoryError
+from cortex_domain.errors import InsufficientMemoryError, MemoryExceededError, MemoryPressureError
+from cortex_domain.events import GenerationStarted
+from cortex_domain.generation import GenerationRequest
 from cortex_domain.language_models import ModelFiles, ModelId
+from cortex_domain.messages import user_message
 from cortex_entrypoints import Cortex, EnginePlacement, Settings, open_cortex
 from tests.adapters.mlx.engine_jobs import run
 from tests.adapters.mlx.tiny_model import write_tiny_model
@@ -108,3 +112,47 @@ async def test_a_pinned_model_makes_no_room(tmp_path: Path) -> None:
         with pytest.raises(InsufficientMemoryError):
             await cortex.load_model(second)
         assert _loaded(cortex) == [first, third]
+
+
+def _write_long_model(directory: Path) -> ModelFiles:
+    """Writes a model with a window that no test's memory holds."""
+    directory.mkdir()
+    files = write_tiny_model(directory)
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 100_000}))
+    return files
+
+
+async def test_a_request_that_can_never_run_is_refused_with_both_sizes(tmp_path: Path) -> None:
+    files = _write_long_model(tmp_path / "long")
+    memory = estimate_model_memory(Path(files.directory))
+    limit_bytes = memory.bytes_with_sequence(4096) + _SMALL_CHANGE_BYTES
+    host = EngineHost(ProcessLink(options=EngineOptions(memory_limit_bytes=limit_bytes)))
+    await host.start()
+    await host.load(files)
+    refused_prompt_tokens = (await run(host, max_tokens=1)).usage.prompt_tokens
+    with pytest.raises(MemoryExceededError) as refusal:
+        await run(host, max_tokens=50_000)
+    assert refusal.value.available_bytes == limit_bytes - memory.weights_bytes
+    assert refusal.value.required_bytes == memory.sequence_bytes(50_000 + refused_prompt_tokens)
+    await host.stop()
+
+
+async def test_a_request_that_cannot_run_now_is_told_so_and_idle_models_make_room(tmp_path: Path) -> None:
+    """Beside both models there is room for 4,096 tokens; beside one of them for over 500 more."""
+    names = NAMES[:2]
+    for name in names:
+        files = _write_long_model(tmp_path / name.replace("/", "--"))
+    memory = estimate_model_memory(Path(files.directory))
+    limit_bytes = memory.weights_bytes + memory.bytes_with_sequence(4096) + _SMALL_CHANGE_BYTES
+    settings = Settings(default_model=names[0], model_cache_dir=tmp_path, memory_limit_bytes=limit_bytes)
+    request = GenerationRequest(model=ModelId(names[0]), messages=(user_message("hello"),), max_tokens=4300)
+    async with open_cortex(settings, placement=EnginePlacement.PROCESS) as cortex:
+        await cortex.load_model(names[0])
+        await cortex.load_model(names[1], pinned=True)
+        with pytest.raises(MemoryPressureError) as refusal:
+            await cortex.generate_text(request).__aenter__()
+        assert refusal.value.required_bytes - refusal.value.available_bytes < memory.weights_bytes
+        await cortex.load_model(names[1], pinned=False)
+        async with cortex.generate_text(request) as events:
+            assert [type(await anext(events)), _loaded(cortex)] == [GenerationStarted, [names[0]]]

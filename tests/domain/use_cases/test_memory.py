@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from cortex_domain.errors import InsufficientMemoryError, InvalidModelError
+from cortex_adapters.fake import ScriptedReply
+from cortex_domain.errors import InsufficientMemoryError, InvalidModelError, MemoryPressureError
 from cortex_domain.event_stream import collect
 from cortex_domain.generation import GenerationRequest
 from cortex_domain.language_models import LoadedModel, ModelDescriptor, ModelId
@@ -13,6 +14,8 @@ from cortex_domain.messages import user_message
 from tests.domain.use_cases.wiring import ALSO_HERE, HERE, LARGE, Wired, wire
 
 REQUEST = GenerationRequest(model=HERE.id, messages=(user_message("hello"),))
+
+MEMORY_IS_SHORT = ScriptedReply(refusal=MemoryPressureError(model_id=HERE.id, required_bytes=700, available_bytes=200))
 
 
 def _loaded(wired: Wired) -> list[ModelId]:
@@ -87,6 +90,23 @@ async def test_a_refusal_that_misses_nothing_ends_after_every_idle_model_is_gone
     with pytest.raises(InsufficientMemoryError):
         await wired.load(LARGE.id)
     assert _loaded(wired) == []
+
+
+async def test_idle_models_make_room_for_a_request_too() -> None:
+    wired = wire(script=[MEMORY_IS_SHORT, "Here I am."])
+    await _load_in_turn(wired, ALSO_HERE, LARGE, HERE)
+    async with wired.generate(REQUEST) as events:
+        assert (await collect(events)).text == "Here I am."
+    assert _loaded(wired) == [LARGE.id, HERE.id]
+
+
+async def test_a_request_for_which_there_is_no_room_is_refused_and_unloads_nothing() -> None:
+    wired = wire(script=[MEMORY_IS_SHORT])
+    await wired.load(ALSO_HERE.id, pinned=True)
+    with pytest.raises(MemoryPressureError):
+        async with wired.generate(REQUEST):
+            pass
+    assert _loaded(wired) == [ALSO_HERE.id, HERE.id]
 
 
 async def test_models_leave_when_their_time_is_over() -> None:

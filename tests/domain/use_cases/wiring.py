@@ -1,9 +1,9 @@
 """Wires every use case to fakes."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from cortex_adapters.fake import FakeClock, FakeModelLoader, FakeModelStore, FakeTextGenerator
+from cortex_adapters.fake import FakeClock, FakeModelLoader, FakeModelStore, FakeTextGenerator, ScriptedReply
 from cortex_domain.errors import CortexError
 from cortex_domain.language_models import ModelDescriptor, ModelId, ModelState
 from cortex_domain.model_residency import ModelResidency
@@ -54,12 +54,13 @@ def wire(
     keep_alive_s: float | None = None,
     pinned: Collection[str] = (),
     memory_limit_bytes: int | None = None,
+    script: Iterable[ScriptedReply | str] | None = None,
     refusals: Mapping[ModelId, CortexError] | None = None,
 ) -> Wired:
     clock = FakeClock()
     store = FakeModelStore([HERE, ALSO_HERE, LARGE, ABSENT], unlisted=[UNLISTED])
     loader = FakeModelLoader(context_window=32, memory_limit_bytes=memory_limit_bytes, refusals=refusals)
-    generator = FakeTextGenerator(loader=loader, clock=clock)
+    generator = FakeTextGenerator(loader=loader, clock=clock, script=script)
     residency = ModelResidency(clock=clock, keep_alive_s=keep_alive_s, pinned=pinned)
     describe = DescribeModel(store=store, loader=loader, residency=residency, generator=generator)
     make_room = MakeRoom(loader=loader, residency=residency)
@@ -77,6 +78,8 @@ def wire(
         unload_idle=UnloadIdleModels(loader=loader, residency=residency),
         pull=PullModel(store=store),
         delete=DeleteModel(store=store, loader=loader),
-        generate=GenerateText(describe_model=describe, load_model=load, residency=residency, generator=generator),
+        generate=GenerateText(
+            describe_model=describe, load_model=load, residency=residency, make_room=make_room, generator=generator
+        ),
         resume=ResumeGeneration(suspender=generator, load_model=load, residency=residency),
     )

@@ -19,6 +19,11 @@ def test_show_tells_all_about_a_model_by_its_alias(cortex_command: CortexCommand
     assert facts["id"] == "fake/echo"
     assert facts["state"] == "downloaded"
     assert "context window 4096" in shown
+    assert [line for line in shown if line.startswith(("weights", "each token", "full window"))] == [
+        "weights        1.0 MB",
+        "each token     100 bytes",
+        "full window    1.4 MB",
+    ]
 
 
 def test_show_of_an_unknown_model_names_the_nearest(cortex_command: CortexCommand) -> None:

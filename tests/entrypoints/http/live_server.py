@@ -62,11 +62,12 @@ class FakeAdapters:
         generator = self.generator or self.fake_generator
         residency = ModelResidency(clock=self.clock)
         describe_model = DescribeModel(store=self.store, loader=self.loader, residency=residency, generator=generator)
+        make_room = MakeRoom(loader=self.loader, residency=residency)
         load_model = LoadModel(
             store=self.store,
             loader=self.loader,
             residency=residency,
-            make_room=MakeRoom(loader=self.loader, residency=residency),
+            make_room=make_room,
         )
         pull_model = PullModel(store=self.store)
         return Cortex(
@@ -75,7 +76,11 @@ class FakeAdapters:
                 default_model=ECHO_MODEL, bundled_models=(), describe_model=describe_model, pull_model=pull_model
             ),
             generate_text=GenerateText(
-                describe_model=describe_model, load_model=load_model, residency=residency, generator=generator
+                describe_model=describe_model,
+                load_model=load_model,
+                residency=residency,
+                make_room=make_room,
+                generator=generator,
             ),
             resume_generation=ResumeGeneration(
                 suspender=self.fake_generator, load_model=load_model, residency=residency
