@@ -84,8 +84,10 @@ def _remarks(report: Report) -> Iterable[str]:
 
 
 def _lengths_differ(report: Report) -> bool:
-    lengths = [result.completion_tokens for result in report.results if result.completion_tokens is not None]
-    return bool(lengths) and max(lengths) > _SAME_LENGTH * min(lengths)
+    lengths: dict[tuple[int, str], list[float]] = {}
+    for result in report.results:
+        lengths.setdefault((result.clients, result.prefix), []).append(result.completion_tokens or 0.0)
+    return any(max(found) > _SAME_LENGTH * min(found) for found in lengths.values())
 
 
 def _milliseconds(value: float | None) -> str:

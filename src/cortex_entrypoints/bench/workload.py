@@ -17,7 +17,8 @@ plate queen rain river road rock room rose salt sand school sea seat ship shirt 
 song south spring star stone street summer sun table tea tiger tooth tower town train tree valley village wall
 watch water west wheel wind window winter wood world yellow
 """.split()  # noqa: SIM905 - a word a line is no easier to read
-_TASK = "Tell a very long story in which all of these words occur."
+# Of a few tasks the one that SmolLM2-135M was least often done with before 64 tokens: never in 24 prompts.
+_TASK = "Write a very long story about these words."
 
 
 class Prefix(StrEnum):
