@@ -26,6 +26,7 @@ class DescribeModel:
         self._residency = residency
         self._generator = generator
         self._estimates: dict[tuple[ModelId, int | None], MemoryEstimate | None] = {}
+        self._in_memory: dict[str, tuple[LoadedModel, ModelDescriptor]] = {}
 
     async def __call__(self, name: str, /) -> ModelDescriptor:
         """Describes the model that has this id or alias.
@@ -37,6 +38,22 @@ class DescribeModel:
         """
         return await self.as_served(await self._store.describe(name))
 
+    async def while_loaded(self, name: str, /) -> ModelDescriptor:
+        """Describes like a call, but reads no disk for a model that has been in memory since it was last asked for.
+
+        Raises:
+            InvalidRequestError: The name cannot name a model.
+            ModelNotFoundError: No model has this name.
+            StorageError: The disk cannot be read.
+        """
+        loaded, descriptor = self._in_memory.pop(name, (None, None))
+        if descriptor is None or loaded is not self._find_loaded(descriptor.id):
+            descriptor = await self._store.describe(name)
+            loaded = self._find_loaded(descriptor.id)
+        if loaded is not None:
+            self._in_memory[name] = loaded, descriptor
+        return await self.as_served(descriptor)
+
     async def as_served(self, descriptor: ModelDescriptor, /) -> ModelDescriptor:
         """Completes a store's descriptor with the state, memory and capabilities that it has here.
 
@@ -47,10 +64,13 @@ class DescribeModel:
             descriptor,
             capabilities=self._generator.capabilities - (MODALITIES - descriptor.capabilities),
         )
-        for model in self._loader.loaded():
-            if model.id == descriptor.id:
-                return self._as_loaded(served, model)
+        loaded = self._find_loaded(descriptor.id)
+        if loaded is not None:
+            return self._as_loaded(served, loaded)
         return replace(served, memory_estimate=await self._estimate(descriptor))
+
+    def _find_loaded(self, model_id: ModelId) -> LoadedModel | None:
+        return next((model for model in self._loader.loaded() if model.id == model_id), None)
 
     def _as_loaded(self, descriptor: ModelDescriptor, model: LoadedModel) -> ModelDescriptor:
         return replace(

@@ -44,7 +44,7 @@ class GenerateText:
 
     @asynccontextmanager
     async def _generate(self, request: GenerationRequest) -> AsyncIterator[AsyncIterator[GenerationEvent]]:
-        descriptor = await self._describe_model(request.model)
+        descriptor = await self._describe_model.while_loaded(request.model)
         _require_capabilities(request, descriptor)
         # From before it is loaded until the block is left, so that nobody else's load pushes the model out.
         with self._residency.using(descriptor.id, keep_alive_s=request.keep_alive_s):

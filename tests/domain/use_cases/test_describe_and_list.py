@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from cortex_domain.errors import ModelNotFoundError
-from cortex_domain.language_models import Capability, ModelState
+from cortex_domain.language_models import Capability, ModelDescriptor, ModelState
 from tests.domain.use_cases.wiring import ABSENT, ALSO_HERE, HERE, LARGE, wire
 
 
@@ -38,3 +38,28 @@ async def test_an_unknown_model_is_refused_with_names_near_it() -> None:
     with pytest.raises(ModelNotFoundError) as caught:
         await wire().describe("fake/her")
     assert caught.value.nearest[0] == HERE.id
+
+
+async def test_the_store_is_asked_once_while_a_model_stays_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    wired = wire()
+    asked: list[str] = []
+    describe = wired.store.describe
+
+    async def noting(name: str) -> ModelDescriptor:
+        asked.append(name)
+        return await describe(name)
+
+    monkeypatch.setattr(wired.store, "describe", noting)
+    assert (await wired.describe.while_loaded("here")).state is ModelState.DOWNLOADED
+    assert (await wired.describe.while_loaded("here")).state is ModelState.DOWNLOADED
+    assert asked.count("here") == 2
+    await wired.load("fake/here")
+    asked.clear()
+    for _ in range(3):
+        assert (await wired.describe.while_loaded("here")) == await wired.describe("fake/here")
+    assert asked.count("here") == 1
+    await wired.unload("fake/here")
+    await wired.load("fake/here")
+    asked.clear()
+    await wired.describe.while_loaded("here")
+    assert asked.count("here") == 1
