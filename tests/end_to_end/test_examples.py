@@ -35,7 +35,7 @@ def _example(language: str, *marks: str) -> str:
 
 
 def test_every_example_is_covered_below() -> None:
-    assert len(_examples()) == 7
+    assert len(_examples()) == 8
 
 
 def test_health_with_curl(starter_server: LiveProcess) -> None:
@@ -46,7 +46,7 @@ def test_health_with_curl(starter_server: LiveProcess) -> None:
 
 
 def test_models_with_curl(starter_server: LiveProcess) -> None:
-    listing = json.loads(_run(starter_server, "bash", _example("bash", "/api/models")))
+    listing = json.loads(_run(starter_server, "bash", _example("bash", "/api/models\n")))
     assert listing["default_model"]
     by_alias = {alias: model for model in listing["models"] for alias in model["aliases"]}
     assert by_alias["starter"]["id"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -54,6 +54,12 @@ def test_models_with_curl(starter_server: LiveProcess) -> None:
     assert {"mlx-community/Llama-3.2-3B-Instruct-4bit", "mlx-community/Qwen2.5-7B-Instruct-4bit"} <= {
         model["id"] for model in listing["models"]
     }
+
+
+def test_loading_with_curl(starter_server: LiveProcess) -> None:
+    model = json.loads(_run(starter_server, "bash", _example("bash", "/load")))
+    assert (model["state"], model["residency"]["keep_alive_s"]) == ("loaded", 600)
+    assert model["memory_bytes"] == pytest.approx(model["memory_estimate"]["weights_bytes"], rel=0.15)
 
 
 def test_chat_with_curl(starter_server: LiveProcess) -> None:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import mlx.core as mx
-import psutil
 
+from cortex_adapters.mlx.system_memory import system_memory
 from cortex_adapters.mlx.weight_format import WeightFormat
 from cortex_domain.engine_status import Device
 
@@ -48,20 +48,20 @@ def available_memory_bytes() -> int:
     Metal shares the machine's memory and names a working set that it keeps resident; CUDA reports its own memory where
     the build tells it. Elsewhere it is what the operating system calls available.
     """
-    info, reusable_bytes = mx.device_info(), mx.get_cache_memory()
-    free_bytes = int(psutil.virtual_memory().available) + reusable_bytes
+    reusable_bytes, active_bytes = mx.get_cache_memory(), mx.get_active_memory()
     match current_device():
         case Device.METAL:
-            return min(free_bytes, int(info["max_recommended_working_set_size"]) - mx.get_active_memory())
+            return min(system_memory().available_bytes + reusable_bytes, total_memory_bytes() - active_bytes)
         case Device.CUDA:
-            return int(info["free_memory"]) + reusable_bytes if "free_memory" in info else free_bytes
+            unused_bytes = total_memory_bytes() - active_bytes - reusable_bytes
+            return int(mx.device_info().get("free_memory", unused_bytes)) + reusable_bytes
         case Device.CPU:
-            return free_bytes
+            return system_memory().available_bytes + reusable_bytes
 
 
 def total_memory_bytes() -> int:
     """Returns all the memory that models could ever have, in bytes."""
-    info, total_bytes = mx.device_info(), int(psutil.virtual_memory().total)
+    info, total_bytes = mx.device_info(), system_memory().total_bytes
     match current_device():
         case Device.METAL:
             return min(total_bytes, int(info["max_recommended_working_set_size"]))
