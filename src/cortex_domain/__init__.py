@@ -22,6 +22,7 @@ from cortex_domain.generation import (
     GenerationRequest,
     GenerationResult,
     GenerationTimings,
+    Priority,
     SamplingParameters,
     TokenUsage,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "ModelId",
     "ModelState",
     "PrefillProgress",
+    "Priority",
     "PullEvent",
     "PullFinished",
     "PullProgress",

@@ -80,6 +80,16 @@ def new_generation_id() -> str:
     return f"gen_{uuid.uuid4().hex}"
 
 
+class Priority(StrEnum):
+    """Who goes first when there is not room for all; the order is that of urgency.
+
+    INTERACTIVE: somebody waits for the answer. BACKGROUND: nobody does; it waits, and pauses, for the interactive.
+    """
+
+    INTERACTIVE = "interactive"
+    BACKGROUND = "background"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
     """A chat to be continued by one assistant message.
@@ -93,6 +103,7 @@ class GenerationRequest:
         stop: Up to 16 non-empty texts that end the answer; the text that matched is not part of the answer.
         owner: Who asks, up to 128 characters; a name, not a credential. Owners share the engine fairly and reuse
             nothing that was computed for another. The empty owner is one like any other.
+        priority: Who goes first when there is not room for all; it changes when an answer comes, never what it says.
         keep_alive_s: Seconds, 0 or more, that the model stays in memory after its last request; from now on and for
             every request, until another one says otherwise. None changes nothing.
         generation_id: Names this generation in events and logs.
@@ -104,6 +115,7 @@ class GenerationRequest:
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     owner: str = ""
+    priority: Priority = Priority.INTERACTIVE
     keep_alive_s: float | None = None
     generation_id: str = field(default_factory=new_generation_id, compare=False)
 

@@ -55,6 +55,7 @@ def test_the_front_door() -> None:
         "ModelId",
         "ModelState",
         "PrefillProgress",
+        "Priority",
         "PullEvent",
         "PullFinished",
         "PullProgress",

@@ -16,31 +16,46 @@ class ActiveJob:
 
     Attributes:
         job: The job.
+        max_tokens: Longest answer, in tokens.
+        unread_tokens: Tokens that the batch has to read before it draws the next one.
     """
 
-    def __init__(self, job: Job, progress: JobProgress, text: AnswerText) -> None:
+    def __init__(self, job: Job, progress: JobProgress, text: AnswerText, *, max_tokens: int) -> None:
         self.job = job
-        self._prompt_tokens = len(progress.prompt)
+        self.max_tokens = max_tokens
+        self.unread_tokens = len(progress.prompt) + len(progress.answer)
+        self._prompt = progress.prompt
         self._text = text
-        self._completion_tokens = len(progress.answer)
+        self._answer = list(progress.answer)
         self._prefill_began_s: float | None = None
         self._prefill_ended_s: float | None = None
         self._first_token_s = progress.first_token_s
         for token in progress.answer:
             text.push(token)
 
-    def take_progress(self, processed_tokens: int, *, step_began_s: float) -> Iterator[GenerationEvent]:
+    @property
+    def progress(self) -> JobProgress:
+        """How far the job is."""
+        return JobProgress(prompt=self._prompt, answer=tuple(self._answer), first_token_s=self._first_token_s)
+
+    def pause(self) -> None:
+        """Takes the news that the job has lost its row; the next one reads all of it again."""
+        self.unread_tokens = len(self._prompt) + len(self._answer)
+
+    def take_progress(
+        self, processed_tokens: int, *, unread_tokens: int, step_began_s: float
+    ) -> Iterator[GenerationEvent]:
         """Takes the news that `processed_tokens` of the prompt are done, by a step that began at `step_began_s`."""
+        self.unread_tokens = unread_tokens
         if self._prefill_began_s is None:
             self._prefill_began_s = step_began_s
         self._prefill_ended_s = time.monotonic()
-        yield PrefillProgress(
-            processed_tokens=min(processed_tokens, self._prompt_tokens), total_tokens=self._prompt_tokens
-        )
+        total_tokens = len(self._prompt)
+        yield PrefillProgress(processed_tokens=min(processed_tokens, total_tokens), total_tokens=total_tokens)
 
     def take_token(self, token: int, finish_reason: str | None) -> Iterator[GenerationEvent]:
         """Takes the next token, with mlx-lm's word on whether it ends the answer: `stop`, `length` or None."""
-        self._completion_tokens += 1
+        self._answer.append(token)
         if self._first_token_s is None:
             self._first_token_s = time.monotonic()
         # An end token is not text.
@@ -55,7 +70,7 @@ class ActiveJob:
             yield self._finish(FinishReason(finish_reason))
 
     def _finish(self, finish_reason: FinishReason) -> GenerationFinished:
-        usage = TokenUsage(prompt_tokens=self._prompt_tokens, completion_tokens=self._completion_tokens)
+        usage = TokenUsage(prompt_tokens=len(self._prompt), completion_tokens=len(self._answer))
         return GenerationFinished(finish_reason=finish_reason, usage=usage, timings=self._timings())
 
     def _timings(self) -> GenerationTimings:
@@ -70,7 +85,7 @@ class ActiveJob:
             queue_ms=_ms(prefill_began_s - self.job.accepted_s),
             prefill_ms=_ms(prefill_ended_s - prefill_began_s),
             time_to_first_token_ms=_ms(first_token_s - self.job.accepted_s),
-            tokens_per_second=round((self._completion_tokens - 1) / decode_s, 2) if decode_s > 0 else 0.0,
+            tokens_per_second=round((len(self._answer) - 1) / decode_s, 2) if decode_s > 0 else 0.0,
         )
 
 

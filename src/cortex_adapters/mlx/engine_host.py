@@ -39,12 +39,15 @@ from cortex_domain.errors import (
     GeneratorFailedError,
     ModelNotLoadedError,
     ShuttingDownError,
+    UnavailableReason,
 )
 from cortex_domain.language_models import LoadedModel, LoadOptions, ModelFiles, ModelId
 
 logger = logging.getLogger(__name__)
 
-MAX_WAITING_JOBS = 256
+MAX_WAITING_JOBS = 512
+MAX_WAITING_JOBS_OF_OWNER = 256
+"""Less than all, so that one owner alone cannot keep the others out."""
 FAILED_START_PAUSES_S = (0.1, 0.5)
 """Seconds between starts that fail one after the other; after one more failure there is no further start."""
 _BUSY_RETRY_AFTER_S = 2.0
@@ -185,11 +188,11 @@ class EngineHost:
         """Hands a job to the engine.
 
         Raises:
-            GeneratorBusyError: Too many jobs wait.
+            GeneratorBusyError: Too many jobs wait, or too many of this owner.
             GeneratorFailedError: The engine has died for good.
             ShuttingDownError: The engine is stopping.
         """
-        self._require_room()
+        self._require_room_for(job)
         open_job = OpenJob(job)
         self._take_in(open_job)
         return open_job
@@ -205,7 +208,7 @@ class EngineHost:
         """
         if open_job.is_over:
             return
-        self._require_room()
+        self._require_room_for(open_job.job)
         if open_job.job.model_id not in self._models:
             raise ModelNotLoadedError(model_id=open_job.job.model_id)
         # What the engine still says of the old one must not be taken for news of this one.
@@ -225,12 +228,13 @@ class EngineHost:
         self._held_jobs.append(open_job.job.id)
         self._send_held_jobs()
 
-    def _require_room(self) -> None:
+    def _require_room_for(self, job: Job) -> None:
         self._require_running()
-        if self.waiting_jobs >= MAX_WAITING_JOBS:
-            raise GeneratorBusyError(
-                f"{MAX_WAITING_JOBS} requests are waiting. Try again shortly.", retry_after_s=_BUSY_RETRY_AFTER_S
-            )
+        waiting = [open_job.job.owner for open_job in self._jobs.values() if not open_job.stream.has_begun]
+        if len(waiting) >= MAX_WAITING_JOBS:
+            raise _queue_full(f"{len(waiting)} requests are waiting. Try again shortly.")
+        if (of_owner := waiting.count(job.owner)) >= MAX_WAITING_JOBS_OF_OWNER:
+            raise _queue_full(f"{of_owner} requests of this owner are waiting. Try again when some have been answered.")
 
     # What callers wait for.
 
@@ -457,6 +461,10 @@ class EngineHost:
         del self._calls[call.command.call_id]
         if not call.answer.done():
             call.answer.set_exception(died_of_call(call.command, ended))
+
+
+def _queue_full(message: str) -> GeneratorBusyError:
+    return GeneratorBusyError(message, reason=UnavailableReason.QUEUE_FULL, retry_after_s=_BUSY_RETRY_AFTER_S)
 
 
 async def _first_of(*futures: asyncio.Future[Any]) -> None:

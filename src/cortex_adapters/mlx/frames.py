@@ -53,7 +53,13 @@ _DATACLASSES = (
     messages.Message,
     messages.TextPart,
 )
-_ENUMS = (errors.UnavailableReason, generation.FinishReason, language_models.Capability, messages.Role)
+_ENUMS = (
+    errors.UnavailableReason,
+    generation.FinishReason,
+    language_models.Capability,
+    generation.Priority,
+    messages.Role,
+)
 _ERRORS = tuple(value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, CortexError))
 _CLASSES: Mapping[str, Any] = {value.__name__: value for value in (*_DATACLASSES, *_ENUMS, *_ERRORS)}
 _FIELDS: Mapping[type, tuple[str, ...]] = {

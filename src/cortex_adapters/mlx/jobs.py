@@ -5,7 +5,7 @@ from typing import NewType
 
 from cortex_domain.errors import CortexError
 from cortex_domain.events import GenerationEvent
-from cortex_domain.generation import SamplingParameters
+from cortex_domain.generation import Priority, SamplingParameters
 from cortex_domain.language_models import ModelId
 from cortex_domain.messages import Message
 
@@ -26,6 +26,7 @@ class Job:
         default_max_tokens: See `max_tokens`; at least 1.
         stop: Texts that end the answer.
         owner: Who asks.
+        priority: Who goes first when there is not room for all.
         accepted_s: When the host was asked, by `time.monotonic`, which the processes of one machine share.
     """
 
@@ -38,6 +39,7 @@ class Job:
     stop: tuple[str, ...]
     owner: str
     accepted_s: float
+    priority: Priority = Priority.INTERACTIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

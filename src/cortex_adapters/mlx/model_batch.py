@@ -9,10 +9,12 @@ from cortex_adapters.mlx.active_job import ActiveJob
 from cortex_adapters.mlx.answer_text import AnswerText
 from cortex_adapters.mlx.batch_generation import LeanBatchGenerator
 from cortex_adapters.mlx.batch_sampling import RowSampler
+from cortex_adapters.mlx.fair_queue import FairQueue
 from cortex_adapters.mlx.jobs import Job, JobId, JobProgress, JobStep
 from cortex_adapters.mlx.logits_processors import make_logits_processors
 from cortex_adapters.mlx.model_loading import LanguageModel
 from cortex_adapters.mlx.prefill_pacing import PrefillPacing
+from cortex_adapters.mlx.row_admission import next_in, who_makes_room
 from cortex_domain.errors import CortexError, GeneratorFailedError
 from cortex_domain.events import GenerationEvent
 from cortex_domain.generation import SamplingParameters
@@ -31,6 +33,7 @@ class ModelBatch:
         self._pacing = PrefillPacing()
         self._generator = self._make_generator()
         self._jobs: dict[int, ActiveJob] = {}
+        self._waiting: FairQueue[ActiveJob] = FairQueue()
 
     def warm_up(self) -> None:
         """Runs a few tokens, so that the device compiles its kernels before somebody waits for them."""
@@ -42,12 +45,13 @@ class ModelBatch:
     @property
     def has_work(self) -> bool:
         """Whether any job is unfinished."""
-        return bool(self._jobs)
+        return bool(self._jobs or self._waiting)
 
     def admit(self, job: Job, progress: JobProgress, *, max_tokens: int) -> list[JobStep]:
         """Takes a job; it goes on at the next step that has room. One that cannot be taken ends at once."""
         try:
-            self._insert(job, progress, max_tokens)
+            text = AnswerText(self.language_model.tokenizer.detokenizer, job.stop)
+            self._waiting.add(job, ActiveJob(job, progress, text, max_tokens=max_tokens))
         except Exception as error:
             logger.exception("Job %s was not admitted", job.id)
             return [_failed(job.id, "The engine could not begin", error)]
@@ -55,6 +59,8 @@ class ModelBatch:
 
     def cancel(self, job_id: JobId) -> list[JobStep]:
         """Drops a job and frees its row; a job that is not here is left alone."""
+        if self._waiting.drop(job_id):
+            return []
         return self._surviving(lambda _: self._cancel(job_id))
 
     def step(self) -> list[JobStep]:
@@ -63,21 +69,10 @@ class ModelBatch:
 
     def close(self, reason: CortexError) -> list[JobStep]:
         """Ends all jobs with `reason` and lets go of the generator."""
-        steps = [JobStep(job_id=active.job.id, outputs=(reason,)) for active in self._jobs.values()]
-        self._jobs.clear()
-        self._generator.close()
+        steps = self._end_running(reason)
+        steps += [JobStep(job_id=active.job.id, outputs=(reason,)) for active in self._waiting.items]
+        self._waiting.clear()
         return steps
-
-    def _insert(self, job: Job, progress: JobProgress, max_tokens: int) -> None:
-        told = len(progress.answer)
-        active = ActiveJob(job, progress, AnswerText(self.language_model.tokenizer.detokenizer, job.stop))
-        uid = self._generator.insert_row(
-            list(progress.prompt + progress.answer),
-            max_tokens=max_tokens - told,
-            sampler=RowSampler(job.sampling, position=told),
-            logits_processors=make_logits_processors(job.sampling, prompt_tokens=len(progress.prompt)),
-        )
-        self._jobs[uid] = active
 
     def _surviving(self, work: Callable[[list[JobStep]], None]) -> list[JobStep]:
         """Does work on the generator; when that fails, its jobs end with an error and the next ones get a new one."""
@@ -86,8 +81,14 @@ class ModelBatch:
             work(steps)
         except Exception as error:
             logger.exception("The batch generator of %s failed", self.language_model.id)
-            steps += self.close(GeneratorFailedError(f"The engine failed while generating: {error}"))
+            steps += self._end_running(GeneratorFailedError(f"The engine failed while generating: {error}"))
             self._generator = self._make_generator()
+        return steps
+
+    def _end_running(self, reason: CortexError) -> list[JobStep]:
+        steps = [JobStep(job_id=active.job.id, outputs=(reason,)) for active in self._jobs.values()]
+        self._jobs.clear()
+        self._generator.close()
         return steps
 
     def _cancel(self, job_id: JobId) -> None:
@@ -96,20 +97,67 @@ class ModelBatch:
 
     def _step(self, steps: list[JobStep]) -> None:
         step_began_s = time.monotonic()
+        self._let_in(steps)
         prompt_responses, token_responses = self._advance()
         for prompted in prompt_responses:
-            done_tokens, _ = prompted.progress
-            events = self._jobs[prompted.uid].take_progress(done_tokens, step_began_s=step_began_s)
+            done_tokens, all_tokens = prompted.progress
+            events = self._jobs[prompted.uid].take_progress(
+                done_tokens, unread_tokens=all_tokens - done_tokens, step_began_s=step_began_s
+            )
             steps.append(self._collect(prompted.uid, (), events))
         for generated in token_responses:
             events = self._jobs[generated.uid].take_token(generated.token, generated.finish_reason)
             steps.append(self._collect(generated.uid, (generated.token,), events))
 
+    def _let_in(self, steps: list[JobStep]) -> None:
+        """Gives rows to jobs that wait, as many as the device can read side by side with those that it reads."""
+        while (newcomer := self._next_in()) is not None and self._make_room_for(newcomer):
+            self._waiting.take(newcomer.job.id)
+            try:
+                self._insert(newcomer)
+            except Exception as error:
+                logger.exception("Job %s was not begun", newcomer.job.id)
+                steps.append(_failed(newcomer.job.id, "The engine could not begin", error))
+
+    def _next_in(self) -> ActiveJob | None:
+        if not self._waiting:
+            return None
+        return next_in(
+            self._waiting,
+            list(self._jobs.values()),
+            has_free_row=len(self._jobs) < MAX_ROWS,
+            lanes=self._pacing.lanes(decoding_rows=self._generator.decoding_rows),
+            is_long=lambda active: self._pacing.is_long(active.unread_tokens),
+        )
+
+    def _make_room_for(self, newcomer: ActiveJob) -> bool:
+        """Sees to it that there is a free row, and returns whether there is one."""
+        if len(self._jobs) < MAX_ROWS:
+            return True
+        paused = who_makes_room(newcomer, list(self._jobs.values()))
+        if paused is None:
+            return False
+        self._cancel(paused.job.id)
+        paused.pause()
+        self._waiting.add(paused.job, paused)
+        return True
+
+    def _insert(self, active: ActiveJob) -> None:
+        job, progress = active.job, active.progress
+        told = len(progress.answer)
+        uid = self._generator.insert_row(
+            list(progress.prompt + progress.answer),
+            max_tokens=active.max_tokens - told,
+            sampler=RowSampler(job.sampling, position=told),
+            logits_processors=make_logits_processors(job.sampling, prompt_tokens=len(progress.prompt)),
+        )
+        self._jobs[uid] = active
+
     def _advance(self) -> tuple[list[Any], list[Any]]:
         """Lets the generator do one step of a size that the pacing allows, and the pacing learn from it."""
-        decoding_rows = self._generator.decoding_rows
-        piece = self._pacing.plan(decoding_rows=decoding_rows, prompt_rows=self._generator.prompt_rows)
-        self._generator.read_at_most(rows=piece.rows, tokens=piece.tokens)
+        decoding_rows, prompt_rows = self._generator.decoding_rows, self._generator.prompt_rows
+        piece_tokens = self._pacing.plan(decoding_rows=decoding_rows, prompt_rows=prompt_rows)
+        self._generator.read_at_most(rows=max(prompt_rows, 1), tokens=piece_tokens)
         with self._generator.stats() as stats:
             prompt_responses, token_responses = self._generator.next()
         self._pacing.observe(

@@ -1,11 +1,9 @@
-"""Decides how much of the waiting prompts the next step reads.
+"""Decides how much of the prompts the next step reads.
 
 A step decodes one token a row and then reads a piece of the prompts; the piece keeps every live stream waiting. So a
 piece is small while streams live and large when none does, in time rather than in tokens: what a device reads in a
 given time differs by a factor of a thousand between devices, and is measured as it goes.
 """
-
-from dataclasses import dataclass
 
 MAX_PROMPT_ROWS = 64
 MIN_PROMPT_ROWS = 4
@@ -18,22 +16,11 @@ IDLE_PIECE_S = 0.5
 """Time of a piece when nobody waits for a token; also about how long a cancellation may take."""
 LIVE_PIECE_PER_DECODE = 1.0
 """Time of a piece while streams live, as a multiple of the time that decoding takes."""
+LONG_READING_S = 1.0
+"""A prompt that takes longer than this, if it is read alone and at once, is a long one."""
 
 _FIRST_GUESS_TOKENS_PER_S = 1000.0
 _SMOOTHING = 0.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrefillPiece:
-    """How much to read.
-
-    Attributes:
-        rows: Prompts that may be read together, at least 1.
-        tokens: Tokens of each of them, at least 1.
-    """
-
-    rows: int
-    tokens: int
 
 
 class PrefillPacing:
@@ -43,17 +30,27 @@ class PrefillPacing:
         self._tokens_per_s = 0.0
         self._decode_s = 0.0
 
-    def plan(self, *, decoding_rows: int, prompt_rows: int) -> PrefillPiece:
-        """Plans the next piece.
+    def lanes(self, *, decoding_rows: int) -> int:
+        """Tells how many prompts are best read side by side, 1 or more.
+
+        Args:
+            decoding_rows: Streams that wait meanwhile.
+        """
+        return min(max(self._budget(decoding_rows) // MIN_ROW_TOKENS, MIN_PROMPT_ROWS), MAX_PROMPT_ROWS)
+
+    def plan(self, *, decoding_rows: int, prompt_rows: int) -> int:
+        """Plans the next piece and returns how many tokens of each prompt it has, 1 or more.
 
         Args:
             decoding_rows: Streams that wait while it is read.
-            prompt_rows: Prompts that are being read or could be.
+            prompt_rows: Prompts that are read together.
         """
-        seconds = LIVE_PIECE_PER_DECODE * self._decode_s if decoding_rows else IDLE_PIECE_S
-        budget = min(int((self._tokens_per_s or _FIRST_GUESS_TOKENS_PER_S) * seconds), MAX_PIECE_TOKENS)
-        rows = max(1, min(prompt_rows, MAX_PROMPT_ROWS, max(budget // MIN_ROW_TOKENS, MIN_PROMPT_ROWS)))
-        return PrefillPiece(rows=rows, tokens=min(max(budget // rows, MIN_ROW_TOKENS), MAX_ROW_TOKENS))
+        tokens = self._budget(decoding_rows) // max(prompt_rows, 1)
+        return min(max(tokens, MIN_ROW_TOKENS), MAX_ROW_TOKENS)
+
+    def is_long(self, tokens: int) -> bool:
+        """Tells whether so many tokens take long to read."""
+        return tokens > LONG_READING_S * self._speed
 
     def observe(self, *, decoding_rows: int, decode_s: float, prompt_tokens: int, prompt_s: float) -> None:
         """Takes the measurements of a step.
@@ -71,6 +68,15 @@ class PrefillPacing:
         reading_s = prompt_s - (self._decode_s if decoding_rows else 0.0)
         if reading_s > 0:
             self._tokens_per_s = _smoothed(self._tokens_per_s, prompt_tokens / reading_s)
+
+    @property
+    def _speed(self) -> float:
+        return self._tokens_per_s or _FIRST_GUESS_TOKENS_PER_S
+
+    def _budget(self, decoding_rows: int) -> int:
+        """Tokens that the next piece may have."""
+        seconds = LIVE_PIECE_PER_DECODE * self._decode_s if decoding_rows else IDLE_PIECE_S
+        return min(int(self._speed * seconds), MAX_PIECE_TOKENS)
 
 
 def _smoothed(known: float, observed: float) -> float:

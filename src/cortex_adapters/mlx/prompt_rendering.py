@@ -4,7 +4,6 @@ A template is a program that came with the model. It runs in the sandbox that tr
 thread, and is stopped at a deadline.
 """
 
-from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +12,7 @@ from typing import Protocol
 import jinja2
 
 from cortex_adapters.mlx.abortable_thread import AbortableThread
+from cortex_adapters.mlx.fair_queue import FairQueue, shares_of
 from cortex_adapters.mlx.jobs import Job, JobId
 from cortex_adapters.mlx.literal_texts import LiteralTexts
 from cortex_domain.errors import CortexError, GeneratorFailedError, InvalidModelError, InvalidRequestError
@@ -52,8 +52,14 @@ class RenderedPrompt:
     outcome: tuple[int, ...] | CortexError
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rendering:
+    job: Job
+    render: Callable[[], tuple[int, ...]]
+
+
 class PromptQueue:
-    """Renders prompts on threads, a few at once, in the order in which they came.
+    """Renders prompts on threads, a few at once, in fair order.
 
     Every method belongs to one thread.
 
@@ -67,22 +73,23 @@ class PromptQueue:
     ) -> None:
         self._on_rendered = on_rendered
         self._deadline_s = deadline_s
-        self._waiting: deque[tuple[Job, Callable[[], tuple[int, ...]]]] = deque()
-        self._running: dict[JobId, AbortableThread[tuple[int, ...]]] = {}
+        self._waiting: FairQueue[_Rendering] = FairQueue()
+        self._running: dict[JobId, tuple[Job, AbortableThread[tuple[int, ...]]]] = {}
 
     def add(self, job: Job, tokenizer: Tokenizer, *, context_window: int, special_texts: Collection[str] = ()) -> None:
         """Has a job's chat rendered, see `render_prompt`."""
         render = partial(
             render_prompt, tokenizer, job.messages, context_window=context_window, special_texts=special_texts
         )
-        self._waiting.append((job, render))
+        self._waiting.add(job, _Rendering(job=job, render=render))
         self._start_next()
 
     def drop(self, job_id: JobId) -> None:
         """Forgets a job's chat; one that is not here is left alone."""
-        self._waiting = deque(waiting for waiting in self._waiting if waiting[0].id != job_id)
+        self._waiting.drop(job_id)
         if job_id in self._running:
-            self._running.pop(job_id).abort()
+            _, thread = self._running.pop(job_id)
+            thread.abort()
             self._start_next()
 
     def take_away(self, rendered: RenderedPrompt) -> bool:
@@ -94,15 +101,20 @@ class PromptQueue:
     def close(self) -> None:
         """Ends what runs."""
         self._waiting.clear()
-        for thread in self._running.values():
+        for _, thread in self._running.values():
             thread.abort()
 
     def _start_next(self) -> None:
-        while self._waiting and len(self._running) < _RENDERINGS_AT_ONCE:
-            job, render = self._waiting.popleft()
-            self._running[job.id] = AbortableThread(
-                render, deadline_s=self._deadline_s, on_end=partial(self._tell, job)
-            )
+        while len(self._running) < _RENDERINGS_AT_ONCE and (following := self._take_next()) is not None:
+            job = following.job
+            thread = AbortableThread(following.render, deadline_s=self._deadline_s, on_end=partial(self._tell, job))
+            self._running[job.id] = job, thread
+
+    def _take_next(self) -> _Rendering | None:
+        following = self._waiting.first(shares_of(job for job, _ in self._running.values()))
+        if following is not None:
+            self._waiting.take(following.job.id)
+        return following
 
     def _tell(self, job: Job, outcome: tuple[int, ...] | Exception) -> None:
         translated = self._translated(job.model_id, outcome) if isinstance(outcome, Exception) else outcome

@@ -130,6 +130,7 @@ class MlxTextGenerator(TextGenerator, GenerationSuspender):
             default_max_tokens=self._default_max_tokens,
             stop=request.stop,
             owner=request.owner,
+            priority=request.priority,
             accepted_s=time.monotonic(),
         )
 

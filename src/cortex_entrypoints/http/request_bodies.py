@@ -12,6 +12,7 @@ from cortex_domain.generation import (
     MAX_SEED,
     MAX_STOP_TEXTS,
     GenerationRequest,
+    Priority,
     SamplingParameters,
 )
 from cortex_domain.language_models import MODEL_ID_PATTERN, ModelId
@@ -226,6 +227,11 @@ KeepAlive = Annotated[
     ),
 ]
 
+PriorityName = Annotated[
+    Literal["interactive", "background"],
+    Field(description="Background waits, and pauses, for what is interactive; the answer is the same."),
+]
+
 _SAMPLING_FIELDS = (
     "temperature",
     "top_p",
@@ -280,6 +286,7 @@ class ChatBody(Body):
     frequency_penalty: FrequencyPenalty | None = None
     logit_bias: LogitBias | None = None
     owner: Owner | None = None
+    priority: PriorityName | None = None
     keep_alive_s: KeepAlive | None = None
 
     def to_domain(self, defaults: ChatDefaults) -> GenerationRequest:
@@ -295,6 +302,7 @@ class ChatBody(Body):
             max_tokens=self.max_tokens,
             stop=self._stop_texts(),
             owner=self.owner or "",
+            priority=Priority(self.priority or Priority.INTERACTIVE),
             keep_alive_s=self.keep_alive_s,
         )
 

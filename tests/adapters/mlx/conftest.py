@@ -9,6 +9,7 @@ from cortex_adapters.mlx.process_link import ProcessLink
 from cortex_adapters.mlx.thread_link import ThreadLink
 from cortex_domain.language_models import ModelFiles
 from tests.adapters.mlx.tiny_model import write_tiny_model
+from tests.adapters.mlx.watched_host import WatchedHost
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +23,15 @@ async def thread_host() -> AsyncIterator[EngineHost]:
     await host.start()
     yield host
     await host.stop()
+
+
+@pytest.fixture
+async def watched(tiny_files: ModelFiles) -> AsyncIterator[WatchedHost]:
+    watched = WatchedHost()
+    await watched.host.start()
+    await watched.host.load(tiny_files)
+    yield watched
+    await watched.host.stop()
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from cortex_adapters.mlx.jobs import Job
 from cortex_adapters.mlx.open_job import OpenJob
 from cortex_domain.event_stream import collect
 from cortex_domain.events import GenerationStarted
-from cortex_domain.generation import GenerationResult, SamplingParameters
+from cortex_domain.generation import GenerationResult, Priority, SamplingParameters
 from cortex_domain.language_models import ModelId
 from cortex_domain.messages import user_message
 from tests.adapters.mlx.tiny_model import TINY_MODEL
@@ -22,6 +22,8 @@ def submit(
     max_tokens: int | None = 24,
     sampling: SamplingParameters = GREEDY,
     model_id: ModelId = TINY_MODEL,
+    owner: str = "",
+    priority: Priority = Priority.INTERACTIVE,
 ) -> OpenJob:
     job = Job(
         id=host.new_job_id(),
@@ -31,8 +33,9 @@ def submit(
         max_tokens=max_tokens,
         default_max_tokens=24,
         stop=(),
-        owner="",
+        owner=owner,
         accepted_s=0.0,
+        priority=priority,
     )
     return host.submit(job)
 

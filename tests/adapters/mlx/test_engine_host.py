@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from cortex_domain.errors import (
     InvalidRequestError,
     ModelNotLoadedError,
     ShuttingDownError,
+    UnavailableReason,
 )
 from cortex_domain.event_stream import collect
 from cortex_domain.events import PrefillProgress, TextDelta
@@ -33,31 +34,7 @@ from cortex_domain.generation import GenerationResult, SamplingParameters
 from cortex_domain.language_models import LoadOptions, ModelFiles, ModelId
 from tests.adapters.mlx.engine_jobs import begin, finish, run, submit
 from tests.adapters.mlx.tiny_model import TINY_CONTEXT_WINDOW, TINY_MODEL
-
-
-class WatchedHost:
-    """A host whose engine, on a thread, can be looked into."""
-
-    def __init__(self) -> None:
-        self.engines: list[Engine] = []
-        self.host = EngineHost(ThreadLink(self._make_engine))
-
-    async def has_work(self) -> bool:
-        await self.host.unload(ModelId("tests/nothing"))  # answered after all that was sent before it
-        return self.engines[-1].has_work
-
-    def _make_engine(self) -> Engine:
-        self.engines.append(Engine())
-        return self.engines[-1]
-
-
-@pytest.fixture
-async def watched(tiny_files: ModelFiles) -> AsyncIterator[WatchedHost]:
-    watched = WatchedHost()
-    await watched.host.start()
-    await watched.host.load(tiny_files)
-    yield watched
-    await watched.host.stop()
+from tests.adapters.mlx.watched_host import WatchedHost
 
 
 async def test_jobs_that_run_together_say_what_they_say_alone(host: EngineHost, tiny_files: ModelFiles) -> None:
@@ -163,10 +140,25 @@ async def test_a_queue_that_is_full_refuses(
 ) -> None:
     await host.load(tiny_files)
     monkeypatch.setattr(engine_host, "MAX_WAITING_JOBS", 2)
-    waiting = [submit(host), submit(host)]
-    with pytest.raises(GeneratorBusyError) as refusal:
+    waiting = [submit(host, owner="a"), submit(host, owner="b")]
+    with pytest.raises(GeneratorBusyError, match="2 requests are waiting") as refusal:
         submit(host)
     assert refusal.value.retry_after_s
+    assert refusal.value.reason is UnavailableReason.QUEUE_FULL
+    for open_job in waiting:
+        await finish(open_job)
+    await run(host)
+
+
+async def test_an_owner_who_fills_its_part_of_the_queue_leaves_room_for_others(
+    host: EngineHost, tiny_files: ModelFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await host.load(tiny_files)
+    monkeypatch.setattr(engine_host, "MAX_WAITING_JOBS_OF_OWNER", 2)
+    waiting = [submit(host, owner="many"), submit(host, owner="many")]
+    with pytest.raises(GeneratorBusyError, match="2 requests of this owner are waiting"):
+        submit(host, owner="many")
+    waiting.append(submit(host, owner="one"))
     for open_job in waiting:
         await finish(open_job)
     await run(host)

@@ -36,7 +36,7 @@ from cortex_adapters.mlx.worker_log import WorkerLogged
 from cortex_domain import errors
 from cortex_domain.errors import CortexError
 from cortex_domain.events import GenerationFinished, PrefillProgress, TextDelta
-from cortex_domain.generation import MAX_SEED, FinishReason, GenerationTimings, SamplingParameters, TokenUsage
+from cortex_domain.generation import MAX_SEED, FinishReason, GenerationTimings, Priority, SamplingParameters, TokenUsage
 from cortex_domain.language_models import Capability, LoadedModel, LoadOptions, MemoryEstimate, ModelFiles, ModelId
 from cortex_domain.messages import Message, Role, TextPart
 
@@ -118,6 +118,7 @@ JOBS = st.builds(
     stop=st.lists(st.text(min_size=1, max_size=5), max_size=3).map(tuple),
     owner=TEXTS,
     accepted_s=SECONDS,
+    priority=st.sampled_from(Priority),
 )
 PROGRESSES = st.builds(JobProgress, prompt=TOKENS, answer=TOKENS, first_token_s=st.none() | SECONDS)
 FILES = st.builds(

@@ -23,42 +23,46 @@ def _learned(*, tokens_per_s: float, decode_s: float) -> PrefillPacing:
 def test_a_piece_is_large_when_nobody_waits_and_lasts_about_as_long_as_decoding_when_somebody_does() -> None:
     pacing = _learned(tokens_per_s=2000, decode_s=0.05)
     idle, live = (pacing.plan(decoding_rows=rows, prompt_rows=1) for rows in (0, 4))
-    assert idle.tokens == 2000 * IDLE_PIECE_S
-    assert live.tokens == 100
+    assert (idle, live) == (2000 * IDLE_PIECE_S, 100)
 
 
 def test_what_the_step_decoded_is_not_counted_as_reading() -> None:
     pacing = _learned(tokens_per_s=2000, decode_s=0.05)
     for _ in range(12):
         pacing.observe(decoding_rows=4, decode_s=0, prompt_tokens=100, prompt_s=0.1)
-    assert pacing.plan(decoding_rows=4, prompt_rows=1).tokens == 100
+    assert pacing.plan(decoding_rows=4, prompt_rows=1) == 100
 
 
 def test_a_faster_device_reads_more() -> None:
     slow, fast = (
         _learned(tokens_per_s=rate, decode_s=0.01).plan(decoding_rows=0, prompt_rows=1) for rate in (250, 9000)
     )
-    assert slow.tokens < fast.tokens <= MAX_PIECE_TOKENS
+    assert slow < fast <= MAX_PIECE_TOKENS
 
 
 def test_a_short_prompt_is_read_beside_a_long_one_on_the_slowest_device() -> None:
-    piece = _learned(tokens_per_s=50, decode_s=0.01).plan(decoding_rows=4, prompt_rows=2)
-    assert piece.rows == 2
-    assert piece.tokens == MIN_ROW_TOKENS
+    pacing = _learned(tokens_per_s=50, decode_s=0.01)
+    assert pacing.lanes(decoding_rows=4) == MIN_PROMPT_ROWS
+    assert pacing.plan(decoding_rows=4, prompt_rows=2) == MIN_ROW_TOKENS
+
+
+def test_a_prompt_is_long_by_the_time_that_it_takes() -> None:
+    slow, fast = (_learned(tokens_per_s=rate, decode_s=0.01) for rate in (250, 9000))
+    assert slow.is_long(1000)
+    assert not fast.is_long(1000)
 
 
 @given(
     tokens_per_s=st.floats(1, 1e7),
     decode_s=st.floats(0, 10),
     decoding_rows=st.integers(0, 64),
-    prompt_rows=st.integers(0, 1000),
+    prompt_rows=st.integers(0, MAX_PROMPT_ROWS),
 )
 def test_a_piece_always_advances_and_is_bounded(
     tokens_per_s: float, decode_s: float, decoding_rows: int, prompt_rows: int
 ) -> None:
-    piece = _learned(tokens_per_s=tokens_per_s, decode_s=decode_s).plan(
-        decoding_rows=decoding_rows, prompt_rows=prompt_rows
-    )
-    assert 1 <= piece.rows <= MAX_PROMPT_ROWS
-    assert MIN_ROW_TOKENS <= piece.tokens <= MAX_ROW_TOKENS
-    assert piece.rows * piece.tokens <= max(MAX_PIECE_TOKENS, MIN_PROMPT_ROWS * MIN_ROW_TOKENS)
+    pacing = _learned(tokens_per_s=tokens_per_s, decode_s=decode_s)
+    assert 1 <= pacing.lanes(decoding_rows=decoding_rows) <= MAX_PROMPT_ROWS
+    tokens = pacing.plan(decoding_rows=decoding_rows, prompt_rows=prompt_rows)
+    assert MIN_ROW_TOKENS <= tokens <= MAX_ROW_TOKENS
+    assert prompt_rows * tokens <= max(MAX_PIECE_TOKENS, prompt_rows * MIN_ROW_TOKENS)

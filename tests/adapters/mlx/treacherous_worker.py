@@ -55,9 +55,9 @@ def _raise(text: str) -> NoReturn:
 
 def _aborting_take_token(take_token: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
     def wrapped(active: ActiveJob, *args: Any) -> Iterator[Any]:
-        if ABORTS_AT_TOKEN_8 in active.job.messages[0].text and active._completion_tokens == 7:
+        if ABORTS_AT_TOKEN_8 in active.job.messages[0].text and len(active.progress.answer) == 7:
             os.abort()
-        if RAISES_AT_TOKEN_8 in active.job.messages[0].text and active._completion_tokens == 7:
+        if RAISES_AT_TOKEN_8 in active.job.messages[0].text and len(active.progress.answer) == 7:
             return map(_raise, [active.job.messages[0].text])
         return take_token(active, *args)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cortex_domain.errors import InvalidRequestError
-from cortex_domain.generation import GenerationRequest, SamplingParameters
+from cortex_domain.generation import GenerationRequest, Priority, SamplingParameters
 from cortex_domain.language_models import ModelId
 from cortex_domain.messages import AudioPart, ImagePart, Message, Role, TextPart, user_message
 from cortex_entrypoints.http.json_parsing import parse_body
@@ -44,6 +44,7 @@ def test_every_field_arrives() -> None:
         frequency_penalty=2,
         logit_bias={"0": -100, "123": 1.5},
         owner="ada",
+        priority="background",
     )
     assert request == GenerationRequest(
         model=ModelId("a/b"),
@@ -62,12 +63,13 @@ def test_every_field_arrives() -> None:
         max_tokens=7,
         stop=("x", "y"),
         owner="ada",
+        priority=Priority.BACKGROUND,
     )
 
 
 def test_null_is_the_default() -> None:
     optional = [name for name, field in ChatBody.model_fields.items() if not field.is_required()]
-    assert len(optional) == 13
+    assert len(optional) == 15
     assert request_of(**dict.fromkeys(optional)) == request_of()
 
 
@@ -153,6 +155,7 @@ BAD_FIELDS: list[tuple[str, dict[str, Any]]] = [
     ("logit_bias.-1", {"logit_bias": {"-1": 1}}),
     ("logit_bias.5", {"logit_bias": {"5": 101}}),
     ("owner", {"owner": "a" * 129}),
+    ("priority", {"priority": "urgent"}),
 ]
 
 
