@@ -8,7 +8,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check-fast lint format openapi lock set-up set-up-dev openblas clean
+.PHONY: help run test soak check-fast lint format openapi lock set-up set-up-dev openblas clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):[^#]*## /  make \1	/' | expand -t 20
@@ -18,6 +18,9 @@ run: set-up openblas ## Start the server with a model that answers
 
 test: lint openblas ## Check everything: format, lint, types, imports, all tests with the real starter model, coverage
 	$(BIN)/python -m pytest --cov --cov-report=term
+
+soak: set-up-dev openblas ## Mistreat servers for as long as it takes: the long form of tests/reliability
+	CORTEX_SOAK=1 $(BIN)/python -m pytest tests/reliability -o faulthandler_timeout=7200
 
 check-fast: lint ## Check everything that needs no model
 	$(BIN)/python -m pytest -m "not real_model"

@@ -19,15 +19,11 @@ import pytest
 import websockets
 
 from tests.entrypoints.http.live_server import HELLO, LiveServer, live_server
+from tests.entrypoints.http.socket_frames import HANDSHAKE, frame
 
 ROOT = Path(__file__).parents[3]
 MEGABYTE = 1_000_000
 CHUNK = b"x" * 65_536
-HANDSHAKE = (
-    b"GET /api/chat/ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Extensions: permessage-deflate\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
 SERVER = """
 import asyncio
 from tests.entrypoints.http.live_server import FakeAdapters, live_server
@@ -82,13 +78,6 @@ async def raw_connection(port: int) -> AsyncIterator[tuple[asyncio.StreamReader,
         yield reader, writer
     finally:
         writer.transport.abort()
-
-
-def frame(opcode: int, payload: bytes, *, is_last: bool = True, is_compressed: bool = False) -> bytes:
-    head = opcode | (0x80 if is_last else 0) | (0x40 if is_compressed else 0)
-    is_long = len(payload) > 65_535
-    length = struct.pack("!BQ", 0xFF, len(payload)) if is_long else struct.pack("!BH", 0xFE, len(payload))
-    return bytes([head]) + length + bytes(4) + payload
 
 
 async def test_a_message_that_is_too_long(server: LiveServer) -> None:
