@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from cortex_adapters.mlx.active_job import ActiveJob
@@ -21,6 +21,8 @@ from cortex_domain.generation import SamplingParameters
 
 logger = logging.getLogger(__name__)
 
+_TRIALS = (SamplingParameters(seed=0), SamplingParameters(temperature=0))
+
 MAX_ROWS = 64
 """Sequences that one model decodes together; more wait."""
 
@@ -36,11 +38,10 @@ class ModelBatch:
         self._waiting: FairQueue[ActiveJob] = FairQueue()
 
     def warm_up(self) -> None:
-        """Runs a few tokens, so that the device compiles its kernels before somebody waits for them."""
-        for sampling, length in ((SamplingParameters(seed=0), 64), (SamplingParameters(temperature=0), 40)):
-            self._generator.insert_row([0] * length, max_tokens=2, sampler=RowSampler(sampling), logits_processors=[])
-        while self._generator.decoding_rows or self._generator.prompt_rows:
-            self._generator.next()
+        """Runs a few tokens, so that kernels are compiled and speeds are known before somebody waits."""
+        self._try_out((64, 40), self._generator.next)
+        for prompt_lengths in ((64, 40), (256,)):
+            self._try_out(prompt_lengths, self._advance)
 
     @property
     def has_work(self) -> bool:
@@ -73,6 +74,12 @@ class ModelBatch:
         steps += [JobStep(job_id=active.job.id, outputs=(reason,)) for active in self._waiting.items]
         self._waiting.clear()
         return steps
+
+    def _try_out(self, prompt_lengths: Sequence[int], step: Callable[[], object]) -> None:
+        for sampling, length in zip(_TRIALS, prompt_lengths, strict=False):
+            self._generator.insert_row([0] * length, max_tokens=2, sampler=RowSampler(sampling), logits_processors=[])
+        while self._generator.decoding_rows or self._generator.prompt_rows:
+            step()
 
     def _surviving(self, work: Callable[[list[JobStep]], None]) -> list[JobStep]:
         """Does work on the generator; when that fails, its jobs end with an error and the next ones get a new one."""
@@ -126,7 +133,10 @@ class ModelBatch:
             self._waiting,
             list(self._jobs.values()),
             has_free_row=len(self._jobs) < MAX_ROWS,
-            lanes=self._pacing.lanes(decoding_rows=self._generator.decoding_rows),
+            lanes=self._pacing.lanes(
+                decoding_rows=self._generator.decoding_rows,
+                prompts=self._generator.prompt_rows + len(self._waiting),
+            ),
             is_long=lambda active: self._pacing.is_long(active.unread_tokens),
         )
 

@@ -5,6 +5,8 @@ piece is small while streams live and large when none does, in time rather than 
 given time differs by a factor of a thousand between devices, and is measured as it goes.
 """
 
+from cortex_adapters.mlx.reading_speed import ReadingSpeed
+
 MAX_PROMPT_ROWS = 64
 MIN_PROMPT_ROWS = 4
 """Prompts that are always read side by side, so that a short one need not wait for a long one."""
@@ -16,10 +18,13 @@ IDLE_PIECE_S = 0.5
 """Time of a piece when nobody waits for a token; also about how long a cancellation may take."""
 LIVE_PIECE_PER_DECODE = 1.0
 """Time of a piece while streams live, as a multiple of the time that decoding takes."""
+CROWD_PIECE_PER_DECODE = 1.5
+"""The same where prompts wait, for each prompt that waits on each stream that lives: a crowd may hold up a few."""
+CROWD_PIECE_S = 0.1
+"""Longest time of such a piece: nobody notices that a text stood still for it."""
 LONG_READING_S = 1.0
 """A prompt that takes longer than this, if it is read alone and at once, is a long one."""
 
-_FIRST_GUESS_TOKENS_PER_S = 1000.0
 _SMOOTHING = 0.5
 
 
@@ -27,16 +32,18 @@ class PrefillPacing:
     """Learns how fast the device is and plans the next piece."""
 
     def __init__(self) -> None:
-        self._tokens_per_s = 0.0
+        self._speed = ReadingSpeed()
         self._decode_s = 0.0
 
-    def lanes(self, *, decoding_rows: int) -> int:
+    def lanes(self, *, decoding_rows: int, prompts: int) -> int:
         """Tells how many prompts are best read side by side, 1 or more.
 
         Args:
             decoding_rows: Streams that wait meanwhile.
+            prompts: Prompts that are read or wait for it.
         """
-        return min(max(self._budget(decoding_rows) // MIN_ROW_TOKENS, MIN_PROMPT_ROWS), MAX_PROMPT_ROWS)
+        wanted = self._budget(decoding_rows, prompts) // MIN_ROW_TOKENS
+        return min(max(wanted, MIN_PROMPT_ROWS), MAX_PROMPT_ROWS)
 
     def plan(self, *, decoding_rows: int, prompt_rows: int) -> int:
         """Plans the next piece and returns how many tokens of each prompt it has, 1 or more.
@@ -45,12 +52,12 @@ class PrefillPacing:
             decoding_rows: Streams that wait while it is read.
             prompt_rows: Prompts that are read together.
         """
-        tokens = self._budget(decoding_rows) // max(prompt_rows, 1)
+        tokens = self._budget(decoding_rows, prompt_rows) // max(prompt_rows, 1)
         return min(max(tokens, MIN_ROW_TOKENS), MAX_ROW_TOKENS)
 
     def is_long(self, tokens: int) -> bool:
         """Tells whether so many tokens take long to read."""
-        return tokens > LONG_READING_S * self._speed
+        return self._speed.seconds_for(tokens) > LONG_READING_S
 
     def observe(self, *, decoding_rows: int, decode_s: float, prompt_tokens: int, prompt_s: float) -> None:
         """Takes the measurements of a step.
@@ -67,16 +74,17 @@ class PrefillPacing:
             return
         reading_s = prompt_s - (self._decode_s if decoding_rows else 0.0)
         if reading_s > 0:
-            self._tokens_per_s = _smoothed(self._tokens_per_s, prompt_tokens / reading_s)
+            self._speed.observe(tokens=prompt_tokens, seconds=reading_s)
 
-    @property
-    def _speed(self) -> float:
-        return self._tokens_per_s or _FIRST_GUESS_TOKENS_PER_S
-
-    def _budget(self, decoding_rows: int) -> int:
+    def _budget(self, decoding_rows: int, prompts: int) -> int:
         """Tokens that the next piece may have."""
-        seconds = LIVE_PIECE_PER_DECODE * self._decode_s if decoding_rows else IDLE_PIECE_S
-        return min(int(self._speed * seconds), MAX_PIECE_TOKENS)
+        return min(self._speed.tokens_within(self._seconds(decoding_rows, prompts)), MAX_PIECE_TOKENS)
+
+    def _seconds(self, decoding_rows: int, prompts: int) -> float:
+        if not decoding_rows:
+            return IDLE_PIECE_S
+        crowd_s = CROWD_PIECE_PER_DECODE * self._decode_s * prompts / decoding_rows
+        return max(LIVE_PIECE_PER_DECODE * self._decode_s, min(crowd_s, CROWD_PIECE_S))
 
 
 def _smoothed(known: float, observed: float) -> float:

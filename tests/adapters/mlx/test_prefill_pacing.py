@@ -2,6 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cortex_adapters.mlx.prefill_pacing import (
+    CROWD_PIECE_S,
     IDLE_PIECE_S,
     MAX_PIECE_TOKENS,
     MAX_PROMPT_ROWS,
@@ -26,6 +27,14 @@ def test_a_piece_is_large_when_nobody_waits_and_lasts_about_as_long_as_decoding_
     assert (idle, live) == (2000 * IDLE_PIECE_S, 100)
 
 
+def test_a_crowd_that_waits_may_hold_up_a_few_for_a_moment() -> None:
+    pacing = _learned(tokens_per_s=10_000, decode_s=0.01)
+    alone, crowd = (pacing.plan(decoding_rows=2, prompt_rows=prompts) * prompts for prompts in (1, 50))
+    assert alone == 100
+    assert crowd == 10_000 * CROWD_PIECE_S
+    assert pacing.plan(decoding_rows=60, prompt_rows=5) * 5 == alone
+
+
 def test_what_the_step_decoded_is_not_counted_as_reading() -> None:
     pacing = _learned(tokens_per_s=2000, decode_s=0.05)
     for _ in range(12):
@@ -42,7 +51,7 @@ def test_a_faster_device_reads_more() -> None:
 
 def test_a_short_prompt_is_read_beside_a_long_one_on_the_slowest_device() -> None:
     pacing = _learned(tokens_per_s=50, decode_s=0.01)
-    assert pacing.lanes(decoding_rows=4) == MIN_PROMPT_ROWS
+    assert pacing.lanes(decoding_rows=4, prompts=1) == MIN_PROMPT_ROWS
     assert pacing.plan(decoding_rows=4, prompt_rows=2) == MIN_ROW_TOKENS
 
 
@@ -62,7 +71,7 @@ def test_a_piece_always_advances_and_is_bounded(
     tokens_per_s: float, decode_s: float, decoding_rows: int, prompt_rows: int
 ) -> None:
     pacing = _learned(tokens_per_s=tokens_per_s, decode_s=decode_s)
-    assert 1 <= pacing.lanes(decoding_rows=decoding_rows) <= MAX_PROMPT_ROWS
+    assert 1 <= pacing.lanes(decoding_rows=decoding_rows, prompts=prompt_rows) <= MAX_PROMPT_ROWS
     tokens = pacing.plan(decoding_rows=decoding_rows, prompt_rows=prompt_rows)
     assert MIN_ROW_TOKENS <= tokens <= MAX_ROW_TOKENS
     assert prompt_rows * tokens <= max(MAX_PIECE_TOKENS, prompt_rows * MIN_ROW_TOKENS)
