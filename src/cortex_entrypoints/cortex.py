@@ -14,13 +14,15 @@ from cortex_domain.use_cases import (
     ListModels,
     LoadModel,
     PullModel,
-    ResumeGeneration,
     UnloadModel,
 )
 from cortex_entrypoints.default_model import DefaultModelPreparation
 
 TextGeneration = Callable[[GenerationRequest], AbstractAsyncContextManager[AsyncIterator[GenerationEvent]]]
 """The use case `GenerateText`, or something around it that keeps its promises."""
+
+TextResumption = Callable[[str], AbstractAsyncContextManager[AsyncIterator[GenerationEvent]]]
+"""The use case `ResumeGeneration`, likewise; takes a generation's id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,7 @@ class Cortex:
     default_model: ModelId
     default_model_preparation: DefaultModelPreparation
     generate_text: TextGeneration
-    resume_generation: ResumeGeneration
+    resume_generation: TextResumption
     generation_suspender: GenerationSuspender
     list_models: ListModels
     describe_model: DescribeModel

@@ -20,6 +20,9 @@ SAMPLES = 50
 MOST_BYTES_PER_REQUEST = 100 if SCALE.is_long else 1_000
 """1 MB for 10,000 requests. A short run cannot tell so little from the allocator's own ups and downs."""
 
+RESUMING = {} if SCALE.is_long else {"RESUME_FOR_S": "1"}
+"""A long run fills the answers that are kept for readers who come again while it warms up, a short one keeps few."""
+
 CHAT = "/api/chat/completions"
 TEXT = " ".join(f"word{number}" for number in range(20))
 HELLO = {"messages": [{"role": "user", "content": TEXT}]}
@@ -32,7 +35,7 @@ REFUSED = (
 
 
 async def test_memory_tasks_and_descriptors_stay_flat() -> None:
-    async with cortex_server(DEFAULT_MODEL="fake/echo") as server:
+    async with cortex_server(DEFAULT_MODEL="fake/echo", **RESUMING) as server:
         await _send(server, itertools.repeat(None, SCALE.warm_up_requests))
         before = await server.settled()
         samples = list[tuple[int, int]]()

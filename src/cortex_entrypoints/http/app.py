@@ -69,14 +69,10 @@ def create_app(cortex: Cortex, settings: Settings, *, in_flight: InFlight | None
 
 
 def _watched(cortex: Cortex, metrics: Metrics, in_flight: InFlight, settings: Settings) -> Cortex:
-    generate_text = WatchedGenerations(
-        cortex.generate_text,
-        metrics=metrics,
-        monotonic_s=cortex.clock.monotonic_s,
-        is_stopping=lambda: in_flight.has_ended,
-        shows_prompts=settings.debug,
+    watched = WatchedGenerations(
+        cortex, metrics=metrics, is_stopping=lambda: in_flight.has_ended, shows_prompts=settings.debug
     )
-    return replace(cortex, generate_text=generate_text)
+    return replace(cortex, generate_text=watched.generate_text, resume_generation=watched.resume_generation)
 
 
 def _register_routes(app: Quart, cortex: Cortex, settings: Settings, in_flight: InFlight) -> None:

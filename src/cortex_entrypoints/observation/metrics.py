@@ -50,6 +50,7 @@ class Metrics:
         )
         self.generations_failed = counter("generations_failed", "Generations refused or broken off.", ["code"])
         self.generations_cancelled = counter("generations_cancelled", "Generations left before their end.", ["cause"])
+        self.generations_resumed = counter("generations_resumed", "Generations that went on after they were left.")
         self.prompt_tokens = counter("prompt_tokens", "Tokens of accepted prompts.", ["model"])
         self.cached_prompt_tokens = counter(
             "cached_prompt_tokens", "Prompt tokens of complete answers that were not computed again.", ["model"]

@@ -10,7 +10,7 @@ from typing import Any, Final
 from cortex_domain.errors import CortexError
 from cortex_domain.events import GenerationEvent, GenerationFinished, GenerationStarted, TextDelta
 from cortex_domain.generation import GenerationRequest
-from cortex_entrypoints.cortex import TextGeneration
+from cortex_entrypoints.cortex import Cortex
 from cortex_entrypoints.observation.gap_histograms import GapHistogram
 from cortex_entrypoints.observation.log_lines import facts
 from cortex_entrypoints.observation.metrics import Metrics
@@ -30,44 +30,63 @@ class Cause(StrEnum):
 
 
 class WatchedGenerations:
-    """A `TextGeneration` that passes everything on and notes what happened.
+    """Passes everything on and notes what happened.
 
     Args:
-        generate_text: What it watches.
+        cortex: What it watches.
         metrics: Where it counts.
-        monotonic_s: Tells the time that passes.
         is_stopping: Tells whether the server ends what still runs.
         shows_prompts: Whether prompts are logged at level DEBUG.
     """
 
     def __init__(
         self,
-        generate_text: TextGeneration,
+        cortex: Cortex,
         *,
         metrics: Metrics,
-        monotonic_s: Callable[[], float],
         is_stopping: Callable[[], bool],
         shows_prompts: bool,
     ) -> None:
-        self._generate_text = generate_text
+        self._cortex = cortex
         self._metrics = metrics
-        self._monotonic_s = monotonic_s
         self._is_stopping = is_stopping
         self._shows_prompts = shows_prompts
 
-    def __call__(self, request: GenerationRequest, /) -> AbstractAsyncContextManager[AsyncIterator[GenerationEvent]]:
-        """Generates one answer."""
-        return self._watched(request)
-
-    @asynccontextmanager
-    async def _watched(self, request: GenerationRequest) -> AsyncIterator[AsyncIterator[GenerationEvent]]:
+    def generate_text(
+        self, request: GenerationRequest, /
+    ) -> AbstractAsyncContextManager[AsyncIterator[GenerationEvent]]:
+        """Is a `TextGeneration`."""
         if self._shows_prompts:
             texts = [message.text for message in request.messages]
             logger.debug("prompt", extra=facts(generation_id=request.generation_id, texts=texts))
-        watch = _Watch(request, self._metrics, self._monotonic_s)
+        watch = self._watch(generation_id=request.generation_id, owner=request.owner or None)
+        return self._watched(self._cortex.generate_text(request), watch)
+
+    def resume_generation(self, generation_id: str, /) -> AbstractAsyncContextManager[AsyncIterator[GenerationEvent]]:
+        """Is a `TextResumption`."""
+        return self._resumed(generation_id)
+
+    @asynccontextmanager
+    async def _resumed(self, generation_id: str) -> AsyncIterator[AsyncIterator[GenerationEvent]]:
+        model = self._cortex.generation_suspender.model_of(generation_id)
+        self._metrics.generations_resumed.inc()
+        logger.info("generation resumed", extra=facts(generation_id=generation_id, model=model))
+        watch = self._watch(generation_id=generation_id, model=model)
+        async with self._watched(self._cortex.resume_generation(generation_id), watch) as events:
+            yield events
+
+    def _watch(self, *, generation_id: str, owner: str | None = None, model: str | None = None) -> "_Watch":
+        return _Watch(
+            self._metrics, self._cortex.clock.monotonic_s, generation_id=generation_id, owner=owner, model=model
+        )
+
+    @asynccontextmanager
+    async def _watched(
+        self, stream: AbstractAsyncContextManager[AsyncIterator[GenerationEvent]], watch: "_Watch"
+    ) -> AsyncIterator[AsyncIterator[GenerationEvent]]:
         try:
             with self._metrics.generations_in_flight.track_inprogress():
-                async with self._generate_text(request) as events:
+                async with stream as events:
                     yield _WatchedEvents(events, watch)
         except BaseException as error:
             watch.error = watch.error or error
@@ -92,11 +111,25 @@ class _WatchedEvents(AsyncIterator[GenerationEvent]):
 
 
 class _Watch:
-    """What is known of one generation so far."""
+    """What is known of one generation so far.
 
-    def __init__(self, request: GenerationRequest, metrics: Metrics, monotonic_s: Callable[[], float]) -> None:
+    Attributes:
+        error: What ended it, if anything did but its last event.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        monotonic_s: Callable[[], float],
+        *,
+        generation_id: str,
+        owner: str | None,
+        model: str | None,
+    ) -> None:
         self.error: BaseException | None = None
-        self._request = request
+        self._generation_id = generation_id
+        self._owner = owner
+        self._model = model
         self._metrics = metrics
         self._monotonic_s = monotonic_s
         self._asked_s = monotonic_s()
@@ -112,6 +145,7 @@ class _Watch:
             self._note_text()
         elif isinstance(event, GenerationStarted):
             self._started = event
+            self._model = event.model
             self._metrics.prompt_tokens.labels(event.model).inc(event.prompt_tokens)
         elif isinstance(event, GenerationFinished):
             self._finished = event
@@ -129,14 +163,15 @@ class _Watch:
         now_s = self._monotonic_s()
         if self._gaps is not None:
             self._gaps.observe(now_s - self._last_text_s)
-        elif self._started is not None:
-            self._first_text_s = now_s
-            self._gaps = self._metrics.inter_token.of(self._started.model)
-            self._metrics.time_to_first_token.labels(self._started.model).observe(now_s - self._asked_s)
+        elif self._model is not None:
+            self._gaps = self._metrics.inter_token.of(self._model)
+            if self._started is not None:  # not where a resumed one goes on
+                self._first_text_s = now_s
+                self._metrics.time_to_first_token.labels(self._model).observe(now_s - self._asked_s)
         self._last_text_s = now_s
 
     def _conclude_finished(self, finished: GenerationFinished) -> None:
-        model = self._model
+        model = self._model or ""
         usage, timings, metrics = finished.usage, finished.timings, self._metrics
         metrics.generations_finished.labels(model, finished.finish_reason.value).inc()
         metrics.cached_prompt_tokens.labels(model).inc(usage.cached_prompt_tokens)
@@ -169,18 +204,13 @@ class _Watch:
     def _facts(self) -> dict[str, Any]:
         first_s = self._first_text_s
         return {
-            "generation_id": self._request.generation_id,
-            "model": self._model or None,
-            "owner": self._request.owner or None,
+            "generation_id": self._generation_id,
+            "model": self._model,  # None until that is known, whatever the client asked for
+            "owner": self._owner,
             "prompt_tokens": self._started and self._started.prompt_tokens,
             "first_token_ms": None if first_s is None else _milliseconds(first_s - self._asked_s),
             "total_ms": _milliseconds(self._monotonic_s() - self._asked_s),
         }
-
-    @property
-    def _model(self) -> str:
-        """The model that answers; empty before that is known, whatever the client asked for."""
-        return "" if self._started is None else self._started.model
 
 
 def _cause(error: BaseException | None) -> Cause:

@@ -18,6 +18,7 @@ from cortex_domain.ports import EngineMonitor
 from cortex_entrypoints.http.request_watch import RequestWatch
 from cortex_entrypoints.observation.metrics import Metrics
 from tests.entrypoints.http.live_server import HELLO, FakeAdapters, LiveServer, live_server
+from tests.entrypoints.http.stream_client import read_cut, read_on, reset
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text()
 STREAM = "/api/chat/completions/stream"
@@ -236,7 +237,7 @@ def test_every_metric_is_documented_as_it_is() -> None:
 async def test_every_label_is_documented(server: LiveServer) -> None:
     await server.client.post("/api/chat/completions", json=HELLO)
     await server.client.post(STREAM, json={})
-    rows = re.findall(r"^\| `(cortex_\w+)` \| \w+ \| (.*?) \|", DOCUMENT, re.MULTILINE)
+    rows = re.findall(r"^\| `(cortex_\w+)` \| \w+ \|([^|]*)\|", DOCUMENT, re.MULTILINE)
     documented = {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows}
     for name, labels in await read(server):
         plain = re.sub(r"_(bucket|sum|count|created)$", "", name)
@@ -263,3 +264,19 @@ async def test_a_lifespan_is_no_request() -> None:
     await watch(scope, no_channel, no_channel)
     assert seen == [scope]
     assert metrics.registry.get_sample_value("cortex_http_requests_in_flight") == 0
+
+
+async def test_a_generation_that_is_resumed() -> None:
+    reply = ScriptedReply(pieces=("a ", "b ", "c ", "d"), delay_s=0.05)
+    async with live_server(adapters=FakeAdapters(script=[reply])) as server:
+        seen = await read_cut(server, 4, reset)
+        await read_on(server, seen[0].data["generation_id"], seen[-1].sequence)
+        samples = await read(server)
+    assert value(samples, "generations_cancelled_total", cause="client_left") == 1
+    assert value(samples, "generations_resumed_total") == 1
+    echo = {"model": "fake/echo"}
+    assert value(samples, "generations_finished_total", finish_reason="stop", **echo) == 1
+    assert value(samples, "completion_tokens_total", **echo) == 5
+    assert value(samples, "time_to_first_token_seconds_count", **echo) == 1
+    assert value(samples, "inter_token_seconds_count", **echo) == 2
+    assert value(samples, "generations_in_flight") == 0
