@@ -91,7 +91,7 @@ def test_stream_with_curl(starter_server: LiveProcess) -> None:
     assert "".join(event["text"] for event in events if event["type"] == "text_delta") == ANSWER
 
 
-@pytest.mark.parametrize("mark", ["whole", "iter_lines", "websockets"])
+@pytest.mark.parametrize("mark", ["whole", "in response.iter_lines():", "Last-Event-ID", "websockets"])
 def test_chat_with_python(starter_server: LiveProcess, mark: str) -> None:
     marks = {"whole": "raise_for_status()\nanswer"}
     printed = _run(starter_server, "python", _example("python", marks.get(mark, mark)))

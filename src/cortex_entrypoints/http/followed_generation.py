@@ -93,18 +93,28 @@ class FollowedGeneration:
         if self.log.is_complete:
             return
         if self._copying is None:
-            self._entered = asyncio.get_running_loop().create_future()
-            self._copying = asyncio.create_task(self._copy(self._entered))
+            self._begin_copying()
         await asyncio.wait({self._entered})
         refusal = self._entered.result()
         if refusal is not None:
             raise refusal
 
+    def _begin_copying(self) -> None:
+        self._entered = asyncio.get_running_loop().create_future()
+        self._copying = asyncio.create_task(self._copy(self._entered))
+        # Not within the task, which does nothing at all when it is cancelled before its first step.
+        self._copying.add_done_callback(self._end_copying)
+
+    def _end_copying(self, _: asyncio.Task[None]) -> None:
+        self._copying = None
+        if not self._entered.done():  # cancelled; who waits finds the log as it is
+            self._entered.set_result(None)
+
     async def _suspend(self) -> None:
         """Has the generation set aside as it stands; events that are read later belong to those who come again."""
         if self._copying is None or self.log.is_complete:
             return
-        if self._resumable_for_s > 0 and self._entered.done():
+        if self._resumable_for_s > 0 and self._entered.done() and self.log.is_known:
             self._set_aside()
         await self._stop_copying()
 
@@ -130,10 +140,6 @@ class FollowedGeneration:
                 await self._copy_events(events)
         except Exception as error:  # noqa: BLE001 - whatever it is, readers have to learn of it
             self._fail(error, entered)
-        finally:
-            self._copying = None
-            if not entered.done():  # cancelled; who waits finds the log as it is
-                entered.set_result(None)
 
     async def _copy_events(self, events: AsyncIterator[GenerationEvent]) -> None:
         async with aclosing(until_last(events)) as remaining:

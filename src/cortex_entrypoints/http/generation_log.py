@@ -31,6 +31,9 @@ _LAST: Final = (GenerationFinished, CancelledEvent, ErrorEvent)
 class GenerationLog:
     """Keeps events until they are too many.
 
+    Attributes:
+        is_known: Whether anybody was given an event, and so may know the generation's id.
+
     Args:
         account: Counts bytes in, or out when negative, and tells whether all logs together are within their bound.
     """
@@ -43,6 +46,7 @@ class GenerationLog:
         self._readers: set[LogReader] = set()
         self._has_grown = asyncio.Event()
         self._was_read = asyncio.Event()
+        self.is_known = False
 
     @property
     def end(self) -> int:
@@ -110,6 +114,7 @@ class GenerationLog:
             self._has_grown.clear()
             await self._has_grown.wait()
         self._was_read.set()
+        self.is_known = True
         start = position - self._first
         return self._events[start : start + MAX_BATCH_EVENTS]
 

@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from quart import Blueprint, Response, request
+from werkzeug.exceptions import MethodNotAllowed
 
 from cortex_domain.errors import (
     GenerationNotFoundError,
@@ -79,6 +80,8 @@ def generation_routes(generations: Generations, in_flight: InFlight) -> Blueprin
         parameter last_event_id; without either, with the first event. A suspended generation goes on. 204 when the
         client has had the last event.
         """
+        if request.method == "HEAD":  # nobody would read what it starts
+            raise MethodNotAllowed(["GET"])
         return await generation_response(generations.followed(generation_id, after=_last_event_id()), in_flight)
 
     @routes.delete("/<generation_id>")

@@ -126,8 +126,8 @@ class Generations:
         generation.log.clear()
 
     def _least_wanted(self) -> FollowedGeneration:
-        kept = [self._known[generation_id] for generation_id in self._kept_until_s]
-        return next((generation for generation in kept if generation.log.is_complete), kept[0])
+        ended = (name for name in self._kept_until_s if self._known[name].log.is_complete)
+        return self._known[next(ended, next(iter(self._kept_until_s)))]
 
     def _account(self, added_bytes: int) -> bool:
         self._used_bytes += added_bytes

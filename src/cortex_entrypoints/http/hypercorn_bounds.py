@@ -23,7 +23,7 @@ import hypercorn.asyncio.run
 import hypercorn.protocol.h2
 import hypercorn.protocol.h11
 from hypercorn.asyncio.tcp_server import TCPServer
-from hypercorn.events import Closed, Updated
+from hypercorn.events import Closed, RawData, Updated
 from hypercorn.events import Event as ConnectionEvent
 from hypercorn.protocol.events import Body, Data, Event, Request, StreamClosed
 from hypercorn.protocol.ws_stream import FrameTooLargeError, WebsocketBuffer, WSStream
@@ -54,6 +54,9 @@ class BoundedTcpServer(TCPServer):
 
     async def protocol_send(self, event: ConnectionEvent) -> None:
         """Sends data, or takes note that the connection is idle; one whose client has left is not idle but over."""
+        if isinstance(event, RawData) and self.writer.transport.is_closing():
+            await asyncio.sleep(0)  # asyncio would log each write that comes before the application knows
+            return
         is_over = isinstance(event, Updated) and event.idle and self.reader.at_eof()
         await super().protocol_send(Closed() if is_over else event)
 

@@ -15,6 +15,7 @@ from cortex_domain.errors import GeneratorFailedError
 from cortex_entrypoints.http.chat_socket import MAX_CHATS
 from tests.entrypoints.http.live_server import HELLO, FakeAdapters, LiveServer, live_server
 from tests.entrypoints.http.malformed import MALFORMED_JSON
+from tests.entrypoints.http.sse import parse_frames
 
 ENDLESS = ScriptedReply(pieces=("word ",) * 100_000, delay_s=0.005)
 
@@ -234,6 +235,90 @@ async def test_a_failure_ends_its_chat_only(failure: Any, code: str) -> None:
     assert events[-1]["error"]["code"] == code
     assert "secret" not in str(events)
     assert [event["sequence"] for event in events] == list(range(len(events)))
+
+
+SLOW = ScriptedReply(pieces=tuple(f"word{number} " for number in range(8)), delay_s=0.02)
+
+
+def _together(*parts: list[dict[str, Any]]) -> list[tuple[int, str]]:
+    return [(event["sequence"], event.get("text", "")) for part in parts for event in part]
+
+
+@pytest.mark.parametrize("events_read", range(1, 10))
+async def test_a_chat_goes_on_over_another_connection(events_read: int) -> None:
+    async with live_server(adapters=FakeAdapters(script=[SLOW])) as server:
+        async with connect(server) as connection:
+            await connection.chat("first")
+            seen = [await connection.receive() for _ in range(events_read)]
+            connection.raw.transport.abort()
+        await server.until_idle()
+        async with connect(server) as connection:
+            generation_id, last = seen[0]["generation_id"], seen[-1]["sequence"]
+            await connection.send(type="resume", generation_id=generation_id, last_sequence=last, request_id="second")
+            rest = (await connection.until_end("second"))["second"]
+    texts = ["", "", "", *SLOW.pieces, ""]
+    assert _together(seen, rest) == list(enumerate(texts))
+    assert rest[-1]["type"] == "done"
+
+
+async def test_a_stream_is_resumed_over_websocket_and_a_chat_over_http(server: LiveServer) -> None:
+    streamed = parse_frames((await server.client.post("/api/chat/completions/stream", json=HELLO)).text)
+    async with connect(server) as connection:
+        await connection.send(type="resume", generation_id=streamed[0].data["generation_id"])
+        first = await connection.receive()
+        replayed = [first, *(await connection.until_end(first["request_id"]))[first["request_id"]]]
+        await connection.chat("chat")
+        chat = (await connection.until_end("chat"))["chat"]
+    assert [event["sequence"] for event in replayed] == [frame.sequence for frame in streamed]
+    path = f"/api/generations/{chat[0]['generation_id']}/events"
+    read = parse_frames((await server.client.get(path, headers={"Last-Event-ID": "2"})).text)
+    assert [frame.data.get("text") for frame in read] == [event.get("text") for event in chat[3:]]
+
+
+async def test_a_resume_that_cannot_be_is_answered(server: LiveServer) -> None:
+    async with connect(server) as connection:
+        await connection.chat("a")
+        chat = (await connection.until_end("a"))["a"]
+        generation_id, last = chat[0]["generation_id"], chat[-1]["sequence"]
+        for fields, code in (
+            ({"generation_id": "gen_unknown"}, "generation_not_found"),
+            ({"generation_id": generation_id, "last_sequence": last}, "nothing_follows"),
+            ({"generation_id": generation_id, "last_sequence": last + 1}, "unknown_event"),
+            ({"generation_id": generation_id, "last_sequence": -1}, "invalid_request"),
+            ({}, "invalid_request"),
+        ):
+            await connection.send(type="resume", request_id="b", **fields)
+            events = (await connection.until_end("b"))["b"]
+            assert [event["error"]["code"] for event in events] == [code]
+
+
+async def test_cancelling_a_chat_ends_it_for_all_who_read_it() -> None:
+    async with live_server(adapters=FakeAdapters(script=[ENDLESS])) as server, connect(server) as connection:
+        await connection.chat("a")
+        generation_id = (await connection.receive())["generation_id"]
+        path = f"/api/generations/{generation_id}/events"
+        beside = asyncio.create_task(server.client.get(path))
+        await connection.send(type="resume", generation_id=generation_id, request_id="b")
+        while (await connection.receive())["request_id"] != "b":
+            pass
+        await connection.send(type="cancel", request_id="b")
+        events = await connection.until_end("a", "b")
+        read = parse_frames((await beside).text)
+        await server.until_idle()
+    for last in (events["a"][-1], events["b"][-1], read[-1].data):
+        assert (last["type"], last["finish_reason"]) == ("done", "cancelled")
+
+
+async def test_what_was_cancelled_is_not_resumed() -> None:
+    async with live_server(adapters=FakeAdapters(script=[ENDLESS])) as server, connect(server) as connection:
+        await connection.chat("a")
+        generation_id = (await connection.receive())["generation_id"]
+        await connection.send(type="cancel", request_id="a")
+        cancelled = (await connection.until_end("a"))["a"]
+        await connection.send(type="resume", generation_id=generation_id, last_sequence=0, request_id="b")
+        assert (await connection.until_end("b"))["b"][-1]["finish_reason"] == "cancelled"
+        assert server.adapters.fake_generator.suspended_generations == 0
+    assert cancelled[-1]["finish_reason"] == "cancelled"
 
 
 @pytest.mark.parametrize("politely", [True, False])

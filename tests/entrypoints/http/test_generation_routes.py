@@ -1,12 +1,15 @@
 """A stream that was cut goes on without a gap and without a double, for a while, and can be cancelled by its id."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from cortex_adapters.fake import ScriptedReply
 from cortex_domain.errors import GeneratorFailedError
+from cortex_domain.events import GenerationEvent, GenerationStarted, TextDelta
+from cortex_domain.generation import GenerationRequest
 from cortex_entrypoints.http import generations as generations_module
 from tests.entrypoints.http.door_generator import DoorGenerator
 from tests.entrypoints.http.live_server import HELLO, FakeAdapters, LiveServer, live_server
@@ -111,6 +114,14 @@ async def test_an_unknown_generation_is_not_found(server: LiveServer) -> None:
     ):
         assert response.status_code == 404
         assert response.json()["error"]["code"] == "generation_not_found"
+
+
+async def test_asking_for_the_head_alone_has_nothing_go_on() -> None:
+    async with live_server(adapters=FakeAdapters(script=[ENDLESS])) as server:
+        seen = await read_cut(server, 2, reset)
+        refused = await server.client.head(events_path(seen[0].data["generation_id"]))
+        assert (refused.status_code, refused.headers["Allow"]) == (405, "GET")
+        assert server.adapters.fake_generator.suspended_generations == 1
 
 
 async def test_two_read_one_generation() -> None:
@@ -264,4 +275,45 @@ async def test_leaving_in_the_midst_makes_no_noise(caplog: pytest.LogCaptureFixt
     async with live_server(adapters=FakeAdapters(script=[ENDLESS] * 6)) as server:
         for leave in (close, reset, half_close) * 2:
             await read_cut(server, 3, leave)
-    assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
+    assert _noise(caplog) == []
+
+
+async def test_many_who_leave_at_once_make_no_noise(caplog: pytest.LogCaptureFixture) -> None:
+    """They are written to until it is known that they have left; asyncio would say so for each write."""
+    async with live_server(adapters=FakeAdapters(script=[ENDLESS] * 60)) as server:
+        connections = [await send_chat(server.port) for _ in range(60)]
+        await server.until_busy(60)
+        for connection in connections:
+            reset(connection)
+        await server.until_idle()
+    assert _noise(caplog) == []
+
+
+class Flood(DoorGenerator):
+    """Says large pieces without end and counts them."""
+
+    said = 0
+
+    async def _events(self, request: GenerationRequest) -> AsyncIterator[GenerationEvent]:
+        yield GenerationStarted(generation_id=request.generation_id, model=request.model, created_s=0, prompt_tokens=1)
+        while True:
+            self.said += 1
+            yield TextDelta(text="x" * 20_000)
+
+
+async def test_a_reader_who_stalls_keeps_its_generation_waiting_and_nobody_else() -> None:
+    generator = Flood()
+    generator.opens.set()
+    async with live_server(adapters=FakeAdapters(generator=generator)) as server:
+        stalled = await send_chat(server.port)
+        said = -1
+        while said < generator.said:
+            said = generator.said
+            assert (await server.client.get("/api/health")).status_code == 200
+            await asyncio.sleep(0.2)
+        reset(stalled)
+        await generator.until_left()
+
+
+def _noise(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
