@@ -3,7 +3,13 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from cortex_domain.errors import CortexError, InsufficientMemoryError, InvalidModelError, LoadOptionRefusedError
+from cortex_domain.errors import (
+    CortexError,
+    InsufficientMemoryError,
+    InvalidModelError,
+    LoadOptionRefusedError,
+    StorageError,
+)
 from cortex_domain.language_models import LoadedModel, LoadOptions, MemoryEstimate, ModelFiles, ModelId
 from cortex_domain.ports import ModelLoader
 
@@ -47,10 +53,10 @@ class FakeModelLoader(ModelLoader):
         return self._peak_memory_bytes
 
     async def estimate_memory(self, files: ModelFiles, /) -> MemoryEstimate:
-        """Tells what `load` will measure, unless `refusals` has the model as invalid."""
+        """Tells what `load` will measure, unless `refusals` says that its files cannot be read or understood."""
         await asyncio.sleep(0)
         refusal = self._refusals.get(files.model_id)
-        if isinstance(refusal, InvalidModelError):
+        if isinstance(refusal, InvalidModelError | StorageError):
             raise refusal
         return self._estimate(files)
 

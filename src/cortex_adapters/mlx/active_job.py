@@ -38,6 +38,11 @@ class ActiveJob:
         """How far the job is."""
         return JobProgress(prompt=self._prompt, answer=tuple(self._answer), first_token_s=self._first_token_s)
 
+    @property
+    def longest_tokens(self) -> int:
+        """Length that the job's sequence may come to, prompt included."""
+        return len(self._prompt) + self.max_tokens
+
     def pause(self) -> None:
         """Takes the news that the job has lost its row; the next one reads all of it again."""
         self.unread_tokens = len(self._prompt) + len(self._answer)

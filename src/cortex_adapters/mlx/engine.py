@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Iterable
+from functools import partial
 
 from cortex_adapters.mlx.device import (
     MemoryUse,
@@ -56,7 +57,8 @@ class Engine:
         """
         batch = self._batches.get(files.model_id)
         if batch is None:
-            batch = ModelBatch(load_language_model(files, options or LoadOptions(), guard=self._guard))
+            language_model = load_language_model(files, options or LoadOptions(), guard=self._guard)
+            batch = ModelBatch(language_model, has_memory=partial(self._has_memory, files.model_id))
             if compiles_kernels():
                 batch.warm_up()
             self._batches[files.model_id] = batch
@@ -110,6 +112,14 @@ class Engine:
         """Unloads everything and ends MLX's work on this thread; jobs that still ran are dropped without a word."""
         self._discard(list(self._batches))
         leave_thread()
+
+    def _has_memory(self, model_id: ModelId, promised_bytes: int) -> bool:
+        """Tells whether the rows of a model may come to take this much; without any rows, one may always run."""
+        promised = {other: batch.promised_bytes for other, batch in self._batches.items()}
+        if not any(promised.values()):
+            return True
+        others_bytes = sum(promised.values()) - promised[model_id]
+        return others_bytes + promised_bytes <= self._guard.capacity_bytes() - self._weights_bytes()
 
     def _weights_bytes(self) -> int:
         return sum(batch.language_model.memory.weights_bytes for batch in self._batches.values())

@@ -28,10 +28,16 @@ MAX_ROWS = 64
 
 
 class ModelBatch:
-    """Runs any number of jobs on one model; one step serves them all."""
+    """Runs any number of jobs on one model; one step serves them all.
 
-    def __init__(self, language_model: LanguageModel) -> None:
+    Args:
+        language_model: The model.
+        has_memory: Tells whether rows that may come to take this many bytes together may run.
+    """
+
+    def __init__(self, language_model: LanguageModel, *, has_memory: Callable[[int], bool] = lambda _: True) -> None:
         self.language_model = language_model
+        self._has_memory = has_memory
         self._pacing = PrefillPacing()
         self._generator = self._make_generator()
         self._jobs: dict[int, ActiveJob] = {}
@@ -47,6 +53,11 @@ class ModelBatch:
     def has_work(self) -> bool:
         """Whether any job is unfinished."""
         return bool(self._jobs or self._waiting)
+
+    @property
+    def promised_bytes(self) -> int:
+        """What the jobs that have a row may come to take together, in bytes."""
+        return self._promised_bytes(list(self._jobs.values()))
 
     def admit(self, job: Job, progress: JobProgress, *, max_tokens: int) -> list[JobStep]:
         """Takes a job; it goes on at the next step that has room. One that cannot be taken ends at once."""
@@ -105,6 +116,8 @@ class ModelBatch:
     def _step(self, steps: list[JobStep]) -> None:
         step_began_s = time.monotonic()
         self._let_in(steps)
+        if not self._jobs:
+            return  # the memory that those who wait need is still another model's
         prompt_responses, token_responses = self._advance()
         for prompted in prompt_responses:
             done_tokens, all_tokens = prompted.progress
@@ -141,16 +154,24 @@ class ModelBatch:
         )
 
     def _make_room_for(self, newcomer: ActiveJob) -> bool:
-        """Sees to it that there is a free row, and returns whether there is one."""
-        if len(self._jobs) < MAX_ROWS:
-            return True
-        paused = who_makes_room(newcomer, list(self._jobs.values()))
-        if paused is None:
-            return False
-        self._cancel(paused.job.id)
-        paused.pause()
-        self._waiting.add(paused.job, paused)
+        """Sees to it that there is a row and the memory for it, and returns whether there is."""
+        while not self._has_room_for(newcomer):
+            paused = who_makes_room(newcomer, list(self._jobs.values()))
+            if paused is None:
+                return False
+            self._cancel(paused.job.id)
+            paused.pause()
+            self._waiting.add(paused.job, paused)
         return True
+
+    def _has_room_for(self, newcomer: ActiveJob) -> bool:
+        rows = [*self._jobs.values(), newcomer]
+        return len(rows) <= MAX_ROWS and self._has_memory(self._promised_bytes(rows))
+
+    def _promised_bytes(self, rows: Sequence[ActiveJob]) -> int:
+        """A batch pads its rows, so each may come to take what the longest takes."""
+        longest_tokens = max((row.longest_tokens for row in rows), default=0)
+        return len(rows) * self.language_model.memory.sequence_bytes(longest_tokens)
 
     def _insert(self, active: ActiveJob) -> None:
         job, progress = active.job, active.progress

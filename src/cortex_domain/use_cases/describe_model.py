@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from cortex_domain.errors import InvalidModelError, ModelNotDownloadedError
+from cortex_domain.errors import RequestRefusedError, StorageError
 from cortex_domain.language_models import (
     MODALITIES,
     LoadedModel,
@@ -86,7 +86,7 @@ class DescribeModel:
         )
 
     async def _estimate(self, descriptor: ModelDescriptor) -> MemoryEstimate | None:
-        """Estimates each version of a model's files once; None when they are not here or no model."""
+        """Estimates each version of a model's files once; None when they cannot be read or understood."""
         if descriptor.state is not ModelState.DOWNLOADED:
             return None
         version = descriptor.id, descriptor.size_bytes
@@ -94,6 +94,6 @@ class DescribeModel:
             try:
                 files = await self._store.locate(descriptor.id)
                 self._estimates[version] = await self._loader.estimate_memory(files)
-            except (InvalidModelError, ModelNotDownloadedError):
+            except (RequestRefusedError, StorageError):
                 return None
         return self._estimates[version]

@@ -1,5 +1,6 @@
 """Models that do not fit are refused; those that nobody uses make room; unloading gives the memory back."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +21,7 @@ from cortex_domain.generation import GenerationRequest
 from cortex_domain.language_models import ModelFiles, ModelId
 from cortex_domain.messages import user_message
 from cortex_entrypoints import Cortex, EnginePlacement, Settings, open_cortex
-from tests.adapters.mlx.engine_jobs import run
+from tests.adapters.mlx.engine_jobs import finish, run, submit
 from tests.adapters.mlx.tiny_model import write_tiny_model
 
 _SMALL_CHANGE_BYTES = 10_000
@@ -51,8 +52,7 @@ def test_options_survive_the_way_to_a_worker() -> None:
 
 async def test_an_engine_keeps_to_its_limit_and_serves_on(tiny_files: ModelFiles) -> None:
     weights_bytes, first_bytes = _tiny_bytes(tiny_files)
-    options = EngineOptions(memory_limit_bytes=weights_bytes + first_bytes - 1)
-    host = EngineHost(ProcessLink(options=options))
+    host = _limited_host(weights_bytes + first_bytes - 1)
     await host.start()
     await host.load(tiny_files)
     with pytest.raises(InsufficientMemoryError) as refusal:
@@ -127,7 +127,7 @@ async def test_a_request_that_can_never_run_is_refused_with_both_sizes(tmp_path:
     files = _write_long_model(tmp_path / "long")
     memory = estimate_model_memory(Path(files.directory))
     limit_bytes = memory.bytes_with_sequence(4096) + _SMALL_CHANGE_BYTES
-    host = EngineHost(ProcessLink(options=EngineOptions(memory_limit_bytes=limit_bytes)))
+    host = _limited_host(limit_bytes)
     await host.start()
     await host.load(files)
     refused_prompt_tokens = (await run(host, max_tokens=1)).usage.prompt_tokens
@@ -156,3 +156,49 @@ async def test_a_request_that_cannot_run_now_is_told_so_and_idle_models_make_roo
         await cortex.load_model(names[1], pinned=False)
         async with cortex.generate_text(request) as events:
             assert [type(await anext(events)), _loaded(cortex)] == [GenerationStarted, [names[0]]]
+
+
+async def test_requests_that_do_not_fit_beside_others_wait_for_them(tiny_files: ModelFiles) -> None:
+    """Half the window is what a request of this length may come to take; there is room for three of eight at a time."""
+    memory = estimate_model_memory(Path(tiny_files.directory))
+    limit_bytes = memory.weights_bytes + 3 * memory.sequence_bytes(256) + _SMALL_CHANGE_BYTES
+    texts = [f"say {number}" for number in range(8)]
+    unlimited, limited = EngineHost(ProcessLink()), _limited_host(limit_bytes)
+    for host in (unlimited, limited):
+        await host.start()
+        await host.load(tiny_files)
+    jobs = [submit(limited, text, max_tokens=100) for text in texts]
+    answers = asyncio.gather(*(finish(job) for job in jobs))
+    most_at_once = 0
+    while not answers.done():
+        most_at_once = max(most_at_once, limited.active_jobs)
+        await asyncio.sleep(0)
+    expected = await asyncio.gather(*(run(unlimited, text, max_tokens=100) for text in texts))
+    assert [answer.text for answer in answers.result()] == [answer.text for answer in expected]
+    assert most_at_once == 3
+    await unlimited.stop()
+    await limited.stop()
+
+
+async def test_requests_of_one_model_wait_for_those_of_another(tiny_files: ModelFiles) -> None:
+    other = ModelId("tests/other")
+    memory = estimate_model_memory(Path(tiny_files.directory))
+    host = _limited_host(2 * memory.weights_bytes + 2 * memory.sequence_bytes(256) + _SMALL_CHANGE_BYTES)
+    await host.start()
+    await host.load(tiny_files)
+    await host.load(replace(tiny_files, model_id=other))
+    jobs = [submit(host, max_tokens=100) for _ in range(2)]
+    late = submit(host, max_tokens=100, model_id=other)
+    answers = asyncio.gather(*(finish(job) for job in jobs))
+    last = asyncio.ensure_future(finish(late))
+    most_at_once = 0
+    while not last.done():
+        most_at_once = max(most_at_once, host.active_jobs)
+        await asyncio.sleep(0)
+    assert [answer.text for answer in await answers] == [last.result().text] * 2
+    assert most_at_once == 2
+    await host.stop()
+
+
+def _limited_host(limit_bytes: int) -> EngineHost:
+    return EngineHost(ProcessLink(options=EngineOptions(memory_limit_bytes=limit_bytes)))

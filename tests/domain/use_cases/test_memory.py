@@ -6,7 +6,13 @@ from dataclasses import replace
 import pytest
 
 from cortex_adapters.fake import ScriptedReply
-from cortex_domain.errors import InsufficientMemoryError, InvalidModelError, MemoryPressureError
+from cortex_domain.errors import (
+    CortexError,
+    InsufficientMemoryError,
+    InvalidModelError,
+    MemoryPressureError,
+    StorageError,
+)
 from cortex_domain.event_stream import collect
 from cortex_domain.generation import GenerationRequest
 from cortex_domain.language_models import LoadedModel, ModelDescriptor, ModelId
@@ -155,7 +161,10 @@ async def test_a_model_on_disk_is_described_with_an_estimate_and_then_with_what_
     assert described.kv_cache_bytes_per_token == loaded.kv_cache_bytes_per_token == estimate.kv_cache_bytes_per_token
 
 
-async def test_files_that_cannot_be_understood_have_no_estimate() -> None:
-    refusal = InvalidModelError(model_id=HERE.id, reason="it was made so")
-    described = await wire(refusals={HERE.id: refusal}).describe(HERE.id)
-    assert described.memory_estimate is None
+@pytest.mark.parametrize(
+    "failure", [InvalidModelError(model_id=HERE.id, reason="it was made so"), StorageError("The disk fails.")]
+)
+async def test_files_that_cannot_be_read_or_understood_have_no_estimate(failure: CortexError) -> None:
+    wired = wire(refusals={HERE.id: failure})
+    assert (await wired.describe(HERE.id)).memory_estimate is None
+    assert (await wired.describe(LARGE.id)).memory_estimate is not None
