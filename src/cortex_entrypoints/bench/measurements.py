@@ -156,6 +156,7 @@ class Ratio:
         against_prefix: What the other side's requests began with.
         tokens_per_s: Median over the repeats of this side's tokens/s by the other's; above 1 this side is faster. None
             when one of them answered nothing.
+        tokens_per_s_by_repeat: The same, repeat by repeat, without those in which one of them answered nothing.
         first_text: Likewise of the median times to the first text; below 1 this side is faster.
     """
 
@@ -165,6 +166,7 @@ class Ratio:
     against: str
     against_prefix: str
     tokens_per_s: float | None
+    tokens_per_s_by_repeat: Sequence[float]
     first_text: float | None
 
 
@@ -194,21 +196,23 @@ def summarize(rounds: Sequence[Round]) -> Result:
 
 def compare(rounds: Sequence[Round], others: Sequence[Round]) -> Ratio:
     """Compares two sides repeat by repeat: what disturbed a repeat disturbed both sides of its ratio."""
+    speeds = _ratios(rounds, others, lambda one: one.tokens_per_s)
+    waits = _ratios(rounds, others, lambda one: _percentile(one.first_text_ms, 0.5) or 0.0)
     return Ratio(
         clients=rounds[0].plan.clients,
         target=rounds[0].target,
         prefix=rounds[0].plan.prefix.value,
         against=others[0].target,
         against_prefix=others[0].plan.prefix.value,
-        tokens_per_s=_median_ratio(rounds, others, lambda one: one.tokens_per_s),
-        first_text=_median_ratio(rounds, others, lambda one: _percentile(one.first_text_ms, 0.5) or 0.0),
+        tokens_per_s=statistics.median(speeds) if speeds else None,
+        tokens_per_s_by_repeat=speeds,
+        first_text=statistics.median(waits) if waits else None,
     )
 
 
-def _median_ratio(rounds: Sequence[Round], others: Sequence[Round], of: Callable[[Round], float]) -> float | None:
+def _ratios(rounds: Sequence[Round], others: Sequence[Round], of: Callable[[Round], float]) -> Sequence[float]:
     pairs = [(of(one), of(other)) for one, other in zip(rounds, others, strict=True)]
-    ratios = [mine / theirs for mine, theirs in pairs if mine > 0 and theirs > 0]
-    return statistics.median(ratios) if ratios else None
+    return [mine / theirs for mine, theirs in pairs if mine > 0 and theirs > 0]
 
 
 def _spread(values_by_repeat: Sequence[Sequence[float]]) -> Spread:

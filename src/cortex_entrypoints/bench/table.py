@@ -8,8 +8,21 @@ from rich.table import Table
 from cortex_entrypoints.bench.measurements import Ratio, Result
 from cortex_entrypoints.bench.report import Report
 
-_RESULTS = ("CLIENTS", "PREFIX", "TARGET", "TOKENS/S", "FIRST TEXT", "P99", "GAP", "P99", "PROMPT", "ANSWER", "FAILED")
-_RATIOS = ("CLIENTS", "PREFIX", "TARGETS", "TOKENS/S", "FIRST TEXT")
+_RESULTS = (
+    "CLIENTS",
+    "PREFIX",
+    "TARGET",
+    "TOKENS/S",
+    "RANGE",
+    "FIRST TEXT",
+    "P99",
+    "GAP",
+    "P99",
+    "PROMPT",
+    "ANSWER",
+    "FAILED",
+)
+_RATIOS = ("CLIENTS", "PREFIX", "TARGETS", "TOKENS/S", "RANGE", "FIRST TEXT")
 _LEFT = {"PREFIX", "TARGET", "TARGETS"}
 _SAME_LENGTH = 1.1
 """How many times as long as the shortest the longest mean answer may be."""
@@ -56,6 +69,7 @@ def _result_row(result: Result, numbers: dict[str, str]) -> Sequence[str]:
         result.prefix,
         numbers[result.target],
         f"{result.tokens_per_s:.1f}",
+        _range(result.tokens_per_s_by_repeat, digits=1),
         _milliseconds(result.first_text_ms.p50),
         _milliseconds(result.first_text_ms.p99),
         _milliseconds(result.gap_ms.p50),
@@ -69,7 +83,8 @@ def _result_row(result: Result, numbers: dict[str, str]) -> Sequence[str]:
 def _ratio_row(ratio: Ratio, numbers: dict[str, str]) -> Sequence[str]:
     pair = f"{numbers[ratio.target]} / {numbers[ratio.against]}"
     prefix = ratio.prefix if ratio.prefix == ratio.against_prefix else f"{ratio.prefix} / {ratio.against_prefix}"
-    return (str(ratio.clients), prefix, pair, _times(ratio.tokens_per_s), _times(ratio.first_text))
+    speeds = (_times(ratio.tokens_per_s), _range(ratio.tokens_per_s_by_repeat, digits=2))
+    return (str(ratio.clients), prefix, pair, *speeds, _times(ratio.first_text))
 
 
 def _remarks(report: Report) -> Iterable[str]:
@@ -94,6 +109,10 @@ def _milliseconds(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
+
+
+def _range(values: Sequence[float], *, digits: int) -> str:
+    return f"{min(values):.{digits}f}-{max(values):.{digits}f}" if values else "-"
 
 
 def _prompt(result: Result) -> str:

@@ -63,6 +63,7 @@ def test_a_ratio_is_the_median_of_the_repeats_own_ratios() -> None:
     ratio = compare(mine, theirs)
     assert (ratio.target, ratio.against) == ("first", "second")
     assert ratio.tokens_per_s == 2  # of 2, 1 and 3; the ratio of the medians would be 1
+    assert list(ratio.tokens_per_s_by_repeat) == [2, 1, 3]
     assert ratio.first_text is None
 
 
