@@ -133,6 +133,7 @@ class ModelDescriptor:
         lora_weights: Directory of the low-rank weights that it is loaded with; None when it has none, or is not loaded.
         kv_cache_bits: Bits of the numbers that its KV cache keeps; None when it keeps what was computed, or is not
             loaded.
+        draft_model: The model that guesses for it; None when nothing does, or it is not loaded.
         quantization: Weight format, for example `4-bit` or `float32`; None when unknown.
         capabilities: What can be asked of it beyond plain text. A store says what the model's files have, a use case
             says what remains of that with the adapter that runs it.
@@ -150,6 +151,7 @@ class ModelDescriptor:
     context_window: int | None = None
     lora_weights: PurePath | None = None
     kv_cache_bits: int | None = None
+    draft_model: ModelId | None = None
     quantization: str | None = None
     capabilities: frozenset[Capability] = frozenset()
     residency: Residency | None = None
@@ -189,10 +191,13 @@ class LoadOptions:
         lora_weights: Directory of low-rank weights that are added to the model's own, as mlx-lm's training leaves it:
             `adapter_config.json` and `adapters.safetensors`. None adds none.
         kv_cache_bits: Bits of each number that is kept of tokens read and drawn, 8 or 4; None keeps what was computed.
+        draft_model: A small model of the same vocabulary, which is loaded with this one and guesses what it will say;
+            for a request that runs alone. It changes no text. None guesses nothing.
     """
 
     lora_weights: PurePath | None = None
     kv_cache_bits: int | None = None
+    draft_model: ModelFiles | None = None
 
     def __post_init__(self) -> None:
         if self.kv_cache_bits not in (None, *KV_CACHE_BITS):

@@ -35,6 +35,10 @@ class RowSampler:
         """Whether it takes the most probable token."""
         return self.sampling.temperature < _COLDEST
 
+    def ahead(self, draws: int, /) -> list["RowSampler"]:
+        """Makes a sampler for each of the next draws; this one stays where it is."""
+        return [RowSampler(self.sampling, self.position + number) for number in range(draws)]
+
     def next_key(self) -> tuple[int, int]:
         """Makes the random key of the next draw; it depends on seed and position alone.
 

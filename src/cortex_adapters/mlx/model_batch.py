@@ -15,6 +15,7 @@ from cortex_adapters.mlx.logits_processors import make_logits_processors
 from cortex_adapters.mlx.model_loading import LanguageModel
 from cortex_adapters.mlx.prefill_pacing import PrefillPacing
 from cortex_adapters.mlx.row_admission import next_in, who_makes_room
+from cortex_adapters.mlx.speculative_generation import SpeculativeBatchGenerator
 from cortex_domain.errors import CortexError, GeneratorFailedError
 from cortex_domain.events import GenerationEvent
 from cortex_domain.generation import SamplingParameters
@@ -126,6 +127,8 @@ class ModelBatch:
             )
             steps.append(self._collect(prompted.uid, (), events))
         for generated in token_responses:
+            if generated.uid not in self._jobs:
+                continue  # a stop text ended it within the tokens of this step
             events = self._jobs[generated.uid].take_token(generated.token, generated.finish_reason)
             steps.append(self._collect(generated.uid, (generated.token,), events))
 
@@ -217,7 +220,10 @@ class ModelBatch:
         del self._jobs[uid]
 
     def _make_generator(self) -> LeanBatchGenerator:
-        return LeanBatchGenerator(self.language_model, rows=MAX_ROWS)
+        model = self.language_model
+        if model.draft is None:
+            return LeanBatchGenerator(model, rows=MAX_ROWS)
+        return SpeculativeBatchGenerator(model, model.draft, rows=MAX_ROWS)
 
 
 def _failed(job_id: JobId, what: str, error: Exception) -> JobStep:

@@ -1,27 +1,22 @@
-"""Loads a model's files with mlx-lm, never running code that came with them."""
+"""Loads a model with all that belongs to it, and measures what it takes."""
 
-import json
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import mlx.core as mx
 from mlx.utils import tree_flatten
 from mlx_lm.tokenizer_utils import TokenizerWrapper
-from mlx_lm.tokenizer_utils import load as load_tokenizer
-from mlx_lm.utils import load_config, load_model
 
 from cortex_adapters.mlx.context_window import context_window_of
-from cortex_adapters.mlx.device import release_cached_memory
+from cortex_adapters.mlx.draft_model import DraftModel, load_draft_model
 from cortex_adapters.mlx.kv_cache_measurement import measure_kv_cache
 from cortex_adapters.mlx.lora_weights import add_lora_weights
 from cortex_adapters.mlx.memory_guard import MemoryGuard
 from cortex_adapters.mlx.model_memory import ModelMemory, estimate_model_memory
+from cortex_adapters.mlx.model_opening import blaming_the_files, open_model, read_weights
 from cortex_adapters.mlx.row_caches import make_row_caches, require_packable
-from cortex_domain.errors import InvalidModelError
 from cortex_domain.language_models import LoadedModel, LoadOptions, ModelFiles, ModelId
 
 logger = logging.getLogger(__name__)
@@ -41,6 +36,7 @@ class LanguageModel:
         memory: What its weights and sequences were measured to take.
         estimate: What its files had promised.
         options: How it was loaded.
+        draft: Guesses for it; None when nothing does.
     """
 
     id: ModelId
@@ -52,6 +48,7 @@ class LanguageModel:
     memory: ModelMemory
     estimate: ModelMemory
     options: LoadOptions
+    draft: DraftModel | None
 
     def as_loaded(self) -> LoadedModel:
         """Describes it to the domain."""
@@ -84,20 +81,15 @@ def load_language_model(
         InvalidModelError: mlx-lm cannot make a model of these files.
         LoadOptionRefusedError: An option does not fit the model; its weights were not read.
     """
-    directory = Path(files.directory)
-    with _translated(files.model_id):
-        estimate = estimate_model_memory(directory, kv_cache_bits=options.kv_cache_bits)
+    estimate = _estimate(files, options)
     if guard is not None:
         guard.require_room(files.model_id, estimate)
-    with _translated(files.model_id):
-        network, tokenizer, config = _open(directory)
-    if options.lora_weights is not None:
-        add_lora_weights(network, Path(options.lora_weights), model_id=files.model_id)
-    if options.kv_cache_bits is not None:
-        require_packable(network, kv_cache_bits=options.kv_cache_bits, model_id=files.model_id)
-    with _translated(files.model_id):
-        _read_weights(network)
-        memory = _measure(network, config, kv_cache_bits=options.kv_cache_bits)
+    with blaming_the_files(files.model_id):
+        network, tokenizer, config = open_model(Path(files.directory))
+    draft = _apply(options, network, tokenizer, model_id=files.model_id)
+    with blaming_the_files(files.model_id):
+        read_weights(network)
+        memory = _measure(network, config, draft, kv_cache_bits=options.kv_cache_bits)
     _compare(files.model_id, estimate, memory)
     return LanguageModel(
         id=files.model_id,
@@ -109,36 +101,47 @@ def load_language_model(
         memory=memory,
         estimate=estimate,
         options=options,
+        draft=draft,
     )
 
 
-@contextmanager
-def _translated(model_id: ModelId) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        # mlx-lm, transformers and MLX raise whatever the files made them stumble on.
-        release_cached_memory()
-        raise InvalidModelError(model_id=model_id, reason=_as_reason(error)) from error
+def _estimate(files: ModelFiles, options: LoadOptions) -> ModelMemory:
+    with blaming_the_files(files.model_id):
+        estimate = estimate_model_memory(Path(files.directory), kv_cache_bits=options.kv_cache_bits)
+    if options.draft_model is None:
+        return estimate
+    with blaming_the_files(options.draft_model.model_id):
+        draft = estimate_model_memory(Path(options.draft_model.directory))
+    return replace(estimate, weights_bytes=estimate.weights_bytes + draft.weights_bytes)
 
 
-def _open(directory: Path) -> tuple[Any, TokenizerWrapper, Mapping[str, Any]]:
-    """Makes the model and its tokenizer; the weights are on disk still."""
-    config = load_config(directory)
-    network, _ = load_model(directory, lazy=True, trust_remote_code=False)
-    tokenizer = load_tokenizer(directory, {"trust_remote_code": False}, eos_token_ids=config.get("eos_token_id"))
-    return network, tokenizer, config
+def _apply(
+    options: LoadOptions,
+    network: Any,  # noqa: ANN401 - mlx-lm's module
+    tokenizer: TokenizerWrapper,
+    *,
+    model_id: ModelId,
+) -> DraftModel | None:
+    """Does what the options ask for, while the weights are on disk still."""
+    if options.lora_weights is not None:
+        add_lora_weights(network, Path(options.lora_weights), model_id=model_id)
+    if options.kv_cache_bits is not None:
+        require_packable(network, kv_cache_bits=options.kv_cache_bits, model_id=model_id)
+    if options.draft_model is None:
+        return None
+    return load_draft_model(options.draft_model, model_id=model_id, network=network, tokenizer=tokenizer)
 
 
-def _read_weights(network: Any) -> None:  # noqa: ANN401 - mlx-lm's module
-    network.eval()
-    mx.eval(network.parameters())
-
-
-def _measure(network: Any, config: Mapping[str, Any], *, kv_cache_bits: int | None) -> ModelMemory:  # noqa: ANN401
+def _measure(
+    network: Any,  # noqa: ANN401 - mlx-lm's module
+    config: Mapping[str, Any],
+    draft: DraftModel | None,
+    *,
+    kv_cache_bits: int | None,
+) -> ModelMemory:
     weights = dict(tree_flatten(network.parameters())).values()
     return ModelMemory(
-        weights_bytes=sum(weight.nbytes for weight in weights),
+        weights_bytes=sum(weight.nbytes for weight in weights) + (draft.weights_bytes if draft else 0),
         kv_cache=measure_kv_cache(network, kv_cache_bits=kv_cache_bits),
         context_window=context_window_of(config),
     )
@@ -153,10 +156,3 @@ def _compare(model_id: ModelId, estimate: ModelMemory, memory: ModelMemory) -> N
 def _special_texts_of(tokenizer: Any) -> frozenset[str]:  # noqa: ANN401 - the wrapper hands on the tokenizer's own
     added = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
     return frozenset(added | set(tokenizer.all_special_tokens))
-
-
-def _as_reason(error: Exception) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"one of its JSON files is damaged ({error})"
-    first_line = str(error).partition("\n")[0] or type(error).__name__
-    return f"mlx-lm cannot load it ({first_line.rstrip('.')})"

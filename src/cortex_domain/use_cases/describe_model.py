@@ -82,6 +82,7 @@ class DescribeModel:
             context_window=model.context_window,
             lora_weights=model.options.lora_weights,
             kv_cache_bits=model.options.kv_cache_bits,
+            draft_model=model.options.draft_model.model_id if model.options.draft_model else None,
             residency=self._residency.describe(model.id),
         )
 

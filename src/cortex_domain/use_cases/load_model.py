@@ -3,7 +3,7 @@
 from pathlib import PurePath
 
 from cortex_domain.errors import InsufficientMemoryError
-from cortex_domain.language_models import LoadedModel, LoadOptions, ModelDescriptor
+from cortex_domain.language_models import LoadedModel, LoadOptions, ModelDescriptor, ModelFiles
 from cortex_domain.model_residency import ModelResidency
 from cortex_domain.ports import ModelLoader, ModelStore
 from cortex_domain.use_cases.make_room import MakeRoom
@@ -27,6 +27,7 @@ class LoadModel:
         *,
         lora_weights: PurePath | None = None,
         kv_cache_bits: int | None = None,
+        draft_model: str | None = None,
         keep_alive_s: float | None = None,
         pinned: bool | None = None,
     ) -> LoadedModel:
@@ -38,6 +39,7 @@ class LoadModel:
             name: Id or alias.
             lora_weights: See `LoadOptions.lora_weights`.
             kv_cache_bits: See `LoadOptions.kv_cache_bits`.
+            draft_model: Id or alias; see `LoadOptions.draft_model`.
             keep_alive_s: Seconds without a request, 0 or more, after which it is unloaded; None leaves that as it is.
             pinned: Whether it stays until somebody unloads it by name; None leaves that as it is.
 
@@ -53,7 +55,8 @@ class LoadModel:
             ShuttingDownError: The engine is stopping.
             StorageError: The disk cannot be read.
         """
-        given = LoadOptions(lora_weights=lora_weights, kv_cache_bits=kv_cache_bits)
+        draft_files = None if draft_model is None else await self._locate(draft_model)
+        given = LoadOptions(lora_weights=lora_weights, kv_cache_bits=kv_cache_bits, draft_model=draft_files)
         options = given if given.given else None
         loaded = self._find_loaded(name, options)
         if loaded is None:
@@ -61,6 +64,10 @@ class LoadModel:
             loaded = self._find_loaded(descriptor.id, options) or await self._load(descriptor, options)
         self._residency.keep(loaded.id, keep_alive_s=keep_alive_s, pinned=pinned)
         return loaded
+
+    async def _locate(self, name: str) -> ModelFiles:
+        descriptor = await self._store.describe(name)
+        return await self._store.locate(descriptor.id)
 
     async def _load(self, descriptor: ModelDescriptor, options: LoadOptions | None) -> LoadedModel:
         files = await self._store.locate(descriptor.id)

@@ -50,7 +50,14 @@ async def _begin(cortex: Cortex, settings: Settings, options: ChatOptions) -> Co
     model = cortex.default_model if options.model is None else ModelId(options.model)
     conversation = Conversation(cortex=cortex, model=model, options=options, settings=settings)
     await pull_if_absent(cortex, model)
-    await cortex.load_model(model, lora_weights=options.lora_weights, kv_cache_bits=options.kv_cache_bits)
+    if options.draft_model is not None:
+        await pull_if_absent(cortex, ModelId(options.draft_model))
+    await cortex.load_model(
+        model,
+        lora_weights=options.lora_weights,
+        kv_cache_bits=options.kv_cache_bits,
+        draft_model=options.draft_model,
+    )
     return conversation
 
 

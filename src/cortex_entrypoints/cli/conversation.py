@@ -42,6 +42,7 @@ class ChatOptions:
         seed: See `SamplingParameters`.
         lora_weights: See `LoadOptions`.
         kv_cache_bits: See `LoadOptions`.
+        draft_model: Id or alias; see `LoadOptions`.
     """
 
     model: str | None = None
@@ -52,6 +53,7 @@ class ChatOptions:
     seed: int | None = None
     lora_weights: Path | None = None
     kv_cache_bits: int | None = None
+    draft_model: str | None = None
 
     def sampling(self, settings: Settings) -> SamplingParameters:
         """Fills in what the settings say.

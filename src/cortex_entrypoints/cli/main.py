@@ -77,6 +77,9 @@ def _chat(
     kv_cache_bits: Annotated[
         int | None, typer.Option(help="8 or 4: keep what was read and said in fewer bits.")
     ] = None,
+    draft_model: Annotated[
+        str | None, typer.Option(help="Id or alias of a small model that guesses what the model will say.")
+    ] = None,
 ) -> None:
     """Ask a model, or talk with it. What is piped in belongs to the question."""
     from cortex_entrypoints.cli.chat import chat
@@ -92,6 +95,7 @@ def _chat(
         seed=seed,
         lora_weights=lora_weights,
         kv_cache_bits=kv_cache_bits,
+        draft_model=draft_model,
     )
     run_command(lambda settings: chat(settings, prompt=prompt, options=options))
 

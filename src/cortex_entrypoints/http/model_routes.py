@@ -98,6 +98,7 @@ def model_routes(cortex: Cortex, in_flight: InFlight, lora_directory: LoraDirect
                 name,
                 lora_weights=lora_weights,
                 kv_cache_bits=body.kv_cache_bits,
+                draft_model=body.draft_model,
                 keep_alive_s=body.keep_alive_s,
                 pinned=body.pinned,
             )

@@ -255,6 +255,15 @@ LoraName = Annotated[
 ]
 
 
+DraftModelName = Annotated[
+    str,
+    Field(
+        max_length=200,
+        description="Id or alias of a small model with the same vocabulary, which guesses what the model will say when "
+        "one request runs alone. It changes no text.",
+        json_schema_extra={"pattern": MODEL_ID_PATTERN},
+    ),
+]
 KvCacheBits = Annotated[
     Literal[8, 4],
     BeforeValidator(_whole_number),
@@ -325,6 +334,7 @@ class LoadBody(Body):
 
     lora_weights: LoraName | None = None
     kv_cache_bits: KvCacheBits | None = None
+    draft_model: DraftModelName | None = None
     keep_alive_s: KeepAlive | None = None
     pinned: Annotated[
         bool | None,

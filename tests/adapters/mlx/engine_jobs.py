@@ -24,6 +24,7 @@ def submit(
     model_id: ModelId = TINY_MODEL,
     owner: str = "",
     priority: Priority = Priority.INTERACTIVE,
+    stop: tuple[str, ...] = (),
 ) -> OpenJob:
     job = Job(
         id=host.new_job_id(),
@@ -32,7 +33,7 @@ def submit(
         sampling=sampling,
         max_tokens=max_tokens,
         default_max_tokens=24,
-        stop=(),
+        stop=stop,
         owner=owner,
         accepted_s=0.0,
         priority=priority,

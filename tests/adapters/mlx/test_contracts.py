@@ -37,7 +37,11 @@ async def harness(
         other_files=replace(starter_files, model_id=ModelId("tests/another-starter")),
         invalid_files=_files("tests/no-model", tmp_path),
         oversized_files=_files("tests/oversized", write_oversized_model(tmp_path / "oversized")),
-        options=LoadOptions(lora_weights=write_lora_weights(tmp_path / "lora", starter_files, strength=0.01)),
+        options=LoadOptions(
+            lora_weights=write_lora_weights(tmp_path / "lora", starter_files, strength=0.01),
+            kv_cache_bits=8,
+            draft_model=starter_files,
+        ),
     )
 
 

@@ -50,6 +50,9 @@ ERRORS = [
     errors.UnsupportedCapabilityError(capability=Capability.SEED, model_id=MODEL, parameter="seed"),
     errors.ContextWindowExceededError(prompt_tokens=5, max_tokens=None, context_window=4),
     errors.ContextWindowExceededError(prompt_tokens=5, max_tokens=2**70, context_window=4),
+    errors.GenerationNotFoundError(generation_id="gen_1"),
+    errors.MemoryExceededError(model_id=MODEL, required_bytes=2**40, available_bytes=1),
+    errors.MemoryPressureError(model_id=MODEL, required_bytes=2**40, available_bytes=1),
     errors.ModelNotFoundError(model_id=MODEL, nearest=("a/c", "a/d")),
     errors.ModelNotDownloadedError(model_id=MODEL),
     errors.ModelAccessDeniedError(model_id=MODEL),
@@ -124,7 +127,12 @@ PROGRESSES = st.builds(JobProgress, prompt=TOKENS, answer=TOKENS, first_token_s=
 FILES = st.builds(
     ModelFiles, model_id=TEXTS.map(ModelId), directory=PATHS, revision=st.none() | TEXTS, size_bytes=NUMBERS
 )
-OPTIONS = st.builds(LoadOptions, lora_weights=st.none() | PATHS, kv_cache_bits=st.sampled_from([None, 8, 4]))
+OPTIONS = st.builds(
+    LoadOptions,
+    lora_weights=st.none() | PATHS,
+    kv_cache_bits=st.sampled_from([None, 8, 4]),
+    draft_model=st.none() | FILES,
+)
 COMMANDS = (
     st.builds(LoadModel, call_id=NUMBERS, files=FILES, options=st.none() | OPTIONS)
     | st.builds(UnloadModel, call_id=NUMBERS, model_id=TEXTS.map(ModelId))

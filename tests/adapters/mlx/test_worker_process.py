@@ -328,6 +328,25 @@ async def test_a_worker_that_died_comes_back_with_the_same_load_options(
     assert [model.options for model in killable.host.models] == [options]
 
 
+async def test_an_answer_that_a_draft_model_guesses_survives_every_kill(
+    killable: Killable, tiny_files: ModelFiles
+) -> None:
+    sampling, kills = SamplingParameters(temperature=1.2, top_k=5, seed=5), 0
+    expected = await killable.read("short", sampling, max_tokens=400).answer
+    assert expected.usage.completion_tokens > 100
+    await _unload_all(killable.host)
+    await killable.host.load(tiny_files, LoadOptions(draft_model=tiny_files))
+    while kills < KILLS // 2:
+        reader = killable.read("short", sampling, max_tokens=400)
+        await reader.next_delta()
+        while kills < KILLS // 2 and not reader.answer.done():
+            killable.kill()
+            kills += 1
+            await killable.death()
+            await reader.next_delta()
+        assert await reader.answer == expected
+
+
 @pytest.mark.parametrize("mark", [ABORTS_WHEN_ADMITTED, ABORTS_AT_TOKEN_8])
 async def test_a_request_that_workers_die_of_is_refused_alone(traitor: Killable, mark: str) -> None:
     expected = await traitor.undisturbed(max_tokens=150)

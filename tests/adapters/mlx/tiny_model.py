@@ -19,7 +19,7 @@ END_OF_ANSWER = 256
 CHAT_TEMPLATE = "{% for m in messages %}{{ m.role[0] }}:{{ m.content }}\n{% endfor %}a:"
 
 
-def write_tiny_model(directory: Path, **config_changes: Any) -> ModelFiles:
+def write_tiny_model(directory: Path, *, seed: int = 3, **config_changes: Any) -> ModelFiles:
     """Writes the model and returns its files; `config_changes` go over the usual configuration."""
     vocabulary = {text: token for token, text in enumerate([*sorted(pre_tokenizers.ByteLevel.alphabet()), END_TOKEN])}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
@@ -45,7 +45,7 @@ def write_tiny_model(directory: Path, **config_changes: Any) -> ModelFiles:
         **config_changes,
     }
     _write_json(directory / "config.json", config | {"eos_token_id": vocabulary[END_TOKEN]})
-    mx.random.seed(3)
+    mx.random.seed(seed)
     network = llama.Model(llama.ModelArgs(**config))
     weights = dict(tree_flatten(network.parameters()))
     mx.save_safetensors(str(directory / "model.safetensors"), weights, metadata={"format": "mlx"})

@@ -52,6 +52,20 @@ async def test_a_model_stays_as_it_was_loaded(name: str) -> None:
     assert (await wired.describe(name)).lora_weights is None
 
 
+async def test_a_draft_model_is_found_by_any_name_and_has_to_be_here() -> None:
+    wired = wire()
+    for name in (HERE.id, *HERE.aliases):
+        loaded = await wired.load(HERE.id, draft_model=name)
+        assert loaded.options.draft_model == await wired.store.locate(HERE.id)
+    assert (await wired.describe(HERE.id)).draft_model == HERE.id
+    await wired.unload(HERE.id)
+    for name, error in ((ABSENT.id, ModelNotDownloadedError), ("fake/nobody", ModelNotFoundError)):
+        with pytest.raises(error):
+            await wired.load(HERE.id, draft_model=name)
+    assert not wired.loader.loaded()
+    assert (await wired.describe(HERE.id)).draft_model is None
+
+
 async def test_an_option_that_is_none_is_refused() -> None:
     wired = wire()
     for bits in (0, 3, 16):

@@ -41,6 +41,7 @@ async def test_lists_models(server: LiveServer) -> None:
         "context_window": 4096,
         "lora_weights": None,
         "kv_cache_bits": None,
+        "draft_model": None,
         "quantization": None,
         "capabilities": [
             "frequency_penalty",
@@ -227,3 +228,33 @@ async def test_unloading_ends_the_answers_of_that_model(server: LiveServer) -> N
     assert events[-1] == "event: error"
     await server.until_idle()
     assert (await server.client.post("/api/chat/completions", json=HELLO)).status_code == 200
+
+
+async def test_a_model_is_loaded_with_options_and_tells_them(server: LiveServer) -> None:
+    options = {"kv_cache_bits": 8, "draft_model": "echo"}
+    loaded = await server.client.post("/api/models/echo/load", json=options)
+    assert loaded.status_code == 200
+    shown = (await server.client.get("/api/models/echo")).json()
+    assert (shown["kv_cache_bits"], shown["draft_model"]) == (8, "fake/echo")
+    other = await server.client.post("/api/models/echo/load", json={"kv_cache_bits": 4})
+    assert (other.status_code, other.json()["error"]["details"]) == (
+        409,
+        {"model_id": "fake/echo", "options": ["draft_model", "kv_cache_bits"]},
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"kv_cache_bits": 16}, 400, "invalid_request"),
+        ({"kv_cache_bits": "8"}, 400, "invalid_request"),
+        ({"kv_cache_bits": True}, 400, "invalid_request"),
+        ({"draft_model": "fake/nobody"}, 404, "model_not_found"),
+        ({"draft_model": "../up"}, 400, "invalid_request"),
+        ({"draft_model": "fake/parrot"}, 409, "model_not_downloaded"),
+    ],
+)
+async def test_options_that_are_none_are_refused(server: LiveServer, body: object, status: int, code: str) -> None:
+    response = await server.client.post("/api/models/echo/load", json=body)
+    assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+    assert (await server.client.get("/api/models/echo")).json()["state"] == "downloaded"

@@ -1,0 +1,95 @@
+"""The batch generator of a model that has a draft model: a sequence that is alone may get several tokens in a step."""
+
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import Any, cast
+
+import mlx.core as mx
+
+from cortex_adapters.mlx.batch_generation import LeanBatchGenerator, LeanGenerationBatch
+from cortex_adapters.mlx.batch_sampling import RowSampler, draw
+from cortex_adapters.mlx.draft_model import DraftModel
+from cortex_adapters.mlx.model_loading import LanguageModel
+from cortex_adapters.mlx.speculation import Speculation
+
+
+class SpeculativeGenerationBatch(LeanGenerationBatch):
+    """Decodes guesses of a row that is alone, together with its next token.
+
+    Rows whose logits are processed are left alone: a processor counts on one token a step.
+
+    Attributes:
+        speculation: Guesses; set it before the first step.
+        has_followers: Whether prompts are being read or wait, which a long step would keep waiting.
+    """
+
+    speculation: Speculation
+    has_followers = False
+
+    def next(self) -> list[Any]:
+        """See `LeanGenerationBatch.next`; one row may have several responses."""
+        guesses = self._guess()
+        return self._decode(guesses) if guesses else super().next()
+
+    def _guess(self) -> list[int]:
+        """Guesses what the only row says after its next token, which is drawn already."""
+        if len(self.uids) != 1 or self._joining or self.has_followers or any(self.logits_processors or ()):
+            return []
+        at_most = self.max_tokens[0] - self._num_tokens[0] - 1
+        return self.speculation.guess(self.uids[0], self._drawn_tokens(), self._sampler, at_most=at_most)
+
+    def _decode(self, guesses: Sequence[int]) -> list[Any]:
+        """Keeps as many guesses as are the row's own draws, and draws what comes after them."""
+        drawn, sampler = self._drawn_tokens(), self._sampler
+        inputs = [drawn[-1], *guesses]
+        logits = self.model(mx.array([inputs], dtype=mx.uint32), cache=self.prompt_cache)[0]
+        draws: Any = draw(logits, sampler.ahead(len(inputs))).tolist()
+        right = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(guesses, draws, strict=False)))
+        for cache in self.prompt_cache:
+            cache.trim(len(guesses) - right)
+        self.tokens[0].extend(inputs[: 1 + right])
+        self.speculation.confirm(accepted=right, known_tokens=len(drawn) + right)
+        self._next_tokens = mx.array(draws[right : right + 1], dtype=mx.uint32)
+        sampler.position += 1 + right
+        return self._respond_until_end(inputs[: 1 + right])
+
+    def _respond_until_end(self, tokens: Sequence[int]) -> list[Any]:
+        responses = []
+        for token in tokens:
+            responses.append(self._respond(0, token))
+            if responses[-1].finish_reason is not None:
+                self.filter([])
+                break
+        return responses
+
+    def _drawn_tokens(self) -> list[int]:
+        """The only row's tokens, the one included that is drawn and not computed."""
+        drawn: Any = self._next_tokens.tolist()
+        return [*self.tokens[0], *drawn]
+
+    @property
+    def _sampler(self) -> RowSampler:
+        samplers: Any = self.samplers
+        return cast("RowSampler", samplers[0])
+
+
+class SpeculativeBatchGenerator(LeanBatchGenerator):
+    """Generates as `LeanBatchGenerator` does, and the same text."""
+
+    def __init__(self, language_model: LanguageModel, draft: DraftModel, *, rows: int) -> None:
+        super().__init__(language_model, rows=rows)
+        batch: Any = SpeculativeGenerationBatch.empty(self.model, self.sampler)
+        self.speculation = batch.speculation = Speculation(draft)
+        self._generation_batch: SpeculativeGenerationBatch = batch
+
+    def _next(self) -> Any:  # noqa: ANN401 - as mlx-lm has it
+        self._generation_batch.has_followers = self.prompt_rows > 0
+        responses = super()._next()
+        self.speculation.keep_only(self._generation_batch.uids)
+        return responses
+
+    def remove(self, uids: list[int], return_prompt_caches: bool = False) -> Any:  # noqa: ANN401, FBT002
+        """Takes sequences out; see mlx-lm."""
+        removed = super().remove(uids, return_prompt_caches)
+        self.speculation.keep_only(self._generation_batch.uids)
+        return removed
