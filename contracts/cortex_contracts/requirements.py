@@ -78,6 +78,9 @@ REQUIREMENTS: Mapping[str, str] = MappingProxyType(
         "text_generator.unloaded_model_refused": "A model that is not loaded, or no longer, is refused.",
         "text_generator.long_prompt_refused": "A prompt over the context window is refused, with its length.",
         "text_generator.long_answer_refused": "A max_tokens that does not fit beside the prompt is refused, not cut.",
+        "text_generator.deadline_ends_answer": (
+            "A request that is not done at its deadline is refused, or ends as cancelled and frees its place."
+        ),
         "text_generator.leaving_frees_place": "Leaving at any moment, for any reason, ends the work.",
         "text_generator.concurrent_as_alone": "Requests that run at once are answered as each would be alone.",
         "text_generator.failure_stays_alone": "What one request raises ends no other.",

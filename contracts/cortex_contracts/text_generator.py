@@ -6,19 +6,20 @@ The whole class costs about sixty short answers.
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 import pytest
 
 from cortex_contracts.checks import checks
-from cortex_contracts.conversations import COUNTING, GREEDY, chat, read, refusal_of
+from cortex_contracts.conversations import COUNTING, GREEDY, Reading, chat, read, refusal_of
 from cortex_contracts.event_loop_turns import counted_turns
 from cortex_contracts.leaving import WAYS_TO_LEAVE
 from cortex_contracts.tiny_media import PNG, WAV
 from cortex_domain.errors import (
     ContextWindowExceededError,
     CortexError,
+    DeadlineExceededError,
     ModelNotLoadedError,
     UnsupportedCapabilityError,
 )
@@ -30,6 +31,7 @@ from cortex_domain.messages import AudioPart, ContentPart, ImagePart, Message, R
 from cortex_domain.ports import EngineMonitor, ModelLoader, TextGenerator
 
 ANSWERS_AT_ONCE = 4
+DEADLINE_S = 0.05
 NOT_LOADED = ModelId("nobody/never-loaded-this")
 
 
@@ -43,6 +45,7 @@ class TextGeneratorHarness:
         monitor: Watches it.
         files: A model that `loader` has loaded already and that answers plain chats.
         encode: Returns the token ids of a text, without special tokens; needed when `logit_bias` is declared.
+        pass_time: Lets seconds pass by the clock that the adapter goes by.
         patience_s: Seconds after which a test that does not end counts as hanging.
     """
 
@@ -51,6 +54,7 @@ class TextGeneratorHarness:
     monitor: EngineMonitor
     files: ModelFiles
     encode: Callable[[str], Sequence[int]] | None = None
+    pass_time: Callable[[float], Awaitable[None]] = asyncio.sleep
     patience_s: float = 300.0
 
     @property
@@ -287,6 +291,23 @@ class TextGeneratorContract:
         )
         async with harness.generator.generate_text(chat(harness.files, max_tokens=room)) as events:
             await anext(events)
+
+    @checks("text_generator.deadline_ends_answer")
+    async def test_deadline_ends_answer(self, harness: TextGeneratorHarness) -> None:
+        """Asks for far more than the time allows; a short answer given after it must find itself alone."""
+        request = replace(chat(harness.files, COUNTING * 8, max_tokens=1000), timeout_s=DEADLINE_S)
+        try:
+            async with harness.generator.generate_text(request) as events:
+                await harness.pass_time(DEADLINE_S)
+                finished = Reading(events=[event async for event in events]).finished
+        except DeadlineExceededError:
+            pass
+        else:
+            assert finished.finish_reason is FinishReason.CANCELLED
+            assert finished.usage.completion_tokens < 1000
+        async with harness.generator.generate_text(chat(harness.files, max_tokens=4)) as events:
+            statuses = [harness.monitor.status() async for _ in events]
+        assert statuses[-1].active_requests + statuses[-1].waiting_requests <= 1
 
     @checks("text_generator.leaving_frees_place")
     async def test_leaving_frees_place(self, harness: TextGeneratorHarness) -> None:

@@ -18,6 +18,7 @@ CortexError
 │   ├── GeneratorBusyError
 │   │   └── MemoryPressureError
 │   ├── GeneratorFailedError
+│   ├── DeadlineExceededError
 │   ├── ModelNotLoadedError
 │   ├── ShuttingDownError
 │   ├── InsufficientMemoryError
@@ -343,6 +344,17 @@ class GeneratorFailedError(ResourceUnavailableError):
     """The text generator failed on its side while it worked on the request."""
 
     code = "generator_failed"
+
+
+class DeadlineExceededError(ResourceUnavailableError):
+    """The time that a request gave was over before the request could be accepted."""
+
+    code = "deadline_exceeded"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The timeout_s of this request passed before work on it could begin. Allow more time, or ask again later."
+        )
 
 
 class ModelNotLoadedError(ResourceUnavailableError):

@@ -14,6 +14,7 @@ from cortex_domain.messages import AudioPart, ImagePart, Message
 MAX_SEED = 2**63 - 1
 MAX_STOP_TEXTS = 16
 MAX_OWNER_CHARACTERS = 128
+MAX_TIMEOUT_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +104,8 @@ class GenerationRequest:
         stop: Up to 16 non-empty texts that end the answer; the text that matched is not part of the answer.
         owner: Who asks, up to 128 characters; a name, not a credential. Owners share the engine fairly and reuse
             nothing that was computed for another. The empty owner is one like any other.
+        timeout_s: Seconds, above 0 and up to 86,400, after which nobody wants the answer any more. A request that is
+            not accepted by then is refused; an answer ends with what it has, as cancelled. None waits for ever.
         priority: Who goes first when there is not room for all; it changes when an answer comes, never what it says.
         keep_alive_s: Seconds, 0 or more, that the model stays in memory after its last request; from now on and for
             every request, until another one says otherwise. None changes nothing.
@@ -115,6 +118,7 @@ class GenerationRequest:
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     owner: str = ""
+    timeout_s: float | None = None
     priority: Priority = Priority.INTERACTIVE
     keep_alive_s: float | None = None
     generation_id: str = field(default_factory=new_generation_id, compare=False)
@@ -123,6 +127,7 @@ class GenerationRequest:
         if not self.messages:
             raise InvalidRequestError("A request needs at least one message.", parameter="messages")
         _require_within("max_tokens", self.max_tokens, 1, math.inf)
+        _require_within("timeout_s", self.timeout_s, 0, MAX_TIMEOUT_S, above_low=True)
         _require_within("keep_alive_s", self.keep_alive_s, 0, math.inf)
         if len(self.stop) > MAX_STOP_TEXTS:
             raise InvalidRequestError(f"At most {MAX_STOP_TEXTS} stop texts are allowed.", parameter="stop")
@@ -146,7 +151,8 @@ class GenerationRequest:
 class FinishReason(StrEnum):
     """Why an answer ended.
 
-    STOP: the model or a stop text ended it. LENGTH: max_tokens or the context window did. CANCELLED: the caller did.
+    STOP: the model or a stop text ended it. LENGTH: max_tokens or the context window did. CANCELLED: the caller did, or
+    the deadline that it set.
     """
 
     STOP = "stop"
@@ -181,7 +187,7 @@ class GenerationTimings:
     Attributes:
         queue_ms: From acceptance to the first work on the prompt, in milliseconds.
         prefill_ms: Work on the prompt, in milliseconds.
-        time_to_first_token_ms: From acceptance to the first token, in milliseconds.
+        time_to_first_token_ms: From acceptance to the first token, or to the end when there was none, in milliseconds.
         tokens_per_second: Tokens after the first, divided by the seconds they took; 0 when there was only one.
     """
 

@@ -38,7 +38,8 @@ async def fake_engine_harness(
         refusals={invalid.model_id: InvalidModelError(model_id=invalid.model_id, reason="it was made so")},
         honours_options=honours_options,
     )
-    generator = FakeTextGenerator(loader=loader, clock=FakeClock(auto_advance=True), capabilities=capabilities)
+    clock = FakeClock(auto_advance=True)
+    generator = FakeTextGenerator(loader=loader, clock=clock, capabilities=capabilities)
     files = _files("fake/echo")
     await loader.load(files)
     return ModelLoaderHarness(
@@ -51,6 +52,7 @@ async def fake_engine_harness(
         options=LoadOptions(lora_weights=PurePath("a-lora")) if honours_options else None,
         oversized_files=_files("fake/oversized", size_bytes=10**12),
         encode=generator.encode,
+        pass_time=clock.advance,
         patience_s=patience_s,
     )
 

@@ -47,6 +47,11 @@ def doubles_short_answers(request: GenerationRequest) -> GenerationRequest:
     return replace(request, max_tokens=2 * request.max_tokens)
 
 
+def ignores_deadlines(request: GenerationRequest) -> GenerationRequest:
+    """Takes its time."""
+    return replace(request, timeout_s=None)
+
+
 def ignores_stop_texts(request: GenerationRequest) -> GenerationRequest:
     """Leaves the stop texts out."""
     return replace(request, stop=())

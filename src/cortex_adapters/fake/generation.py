@@ -1,5 +1,6 @@
 """One answer of the fake text generator, from its first event to its last."""
 
+import math
 from collections.abc import AsyncIterator, Iterator
 
 from cortex_adapters.fake.scripted_reply import ScriptedReply
@@ -46,15 +47,18 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
         self._accepted_s = clock.monotonic_s()
         self._prefilled_s = self._accepted_s
         self._token_times_s: list[float] = []
+        self._has_started = False
         self._moves = self._make_moves()
         self._wait_s: float | None = None
+        self._deadline_s = math.inf if request.timeout_s is None else self._accepted_s + request.timeout_s
 
     async def __anext__(self) -> GenerationEvent:
         """Waits for the next turn that says something, and returns what it says."""
         while True:
             if self._wait_s is not None:
-                await self._turn(self._wait_s)
+                await self._turn(min(self._wait_s, max(self._deadline_s - self._clock.monotonic_s(), 0.0)))
                 self._wait_s = None
+                self._heed_deadline()
             match next(self._moves, None):
                 case None:
                     raise StopAsyncIteration
@@ -89,7 +93,17 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
         yield 0.0
         if text := self._end():
             yield TextDelta(text=text)
-        yield self._finished()
+        yield self._finished(self._finish_reason())
+
+    def _heed_deadline(self) -> None:
+        if self._has_started and self._clock.monotonic_s() >= self._deadline_s:
+            self._deadline_s = math.inf
+            self._moves = self._break_off()
+
+    def _break_off(self) -> Iterator[GenerationEvent]:
+        if text := self._stop_filter.flush():
+            yield TextDelta(text=text)
+        yield self._finished(FinishReason.CANCELLED)
 
     async def _turn(self, delay_s: float) -> None:
         await self._clock.sleep(delay_s)
@@ -97,6 +111,7 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
             raise ModelNotLoadedError(model_id=self._model.id)
 
     def _started(self) -> GenerationStarted:
+        self._has_started = True
         return GenerationStarted(
             generation_id=self._request.generation_id,
             model=self._model.id,
@@ -116,9 +131,9 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
             self._token_times_s.append(self._clock.monotonic_s())
         return self._stop_filter.flush()
 
-    def _finished(self) -> GenerationFinished:
+    def _finished(self, finish_reason: FinishReason) -> GenerationFinished:
         return GenerationFinished(
-            finish_reason=self._finish_reason(),
+            finish_reason=finish_reason,
             usage=TokenUsage(prompt_tokens=self._prompt_tokens, completion_tokens=len(self._token_times_s)),
             timings=self._timings(),
         )
@@ -137,11 +152,12 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
         return len(self._reply.pieces) < self._max_tokens and not self._stop_filter.stopped
 
     def _timings(self) -> GenerationTimings:
-        first_s, last_s = self._token_times_s[0], self._token_times_s[-1]
+        token_times_s = self._token_times_s or [self._clock.monotonic_s()]
+        first_s, last_s = token_times_s[0], token_times_s[-1]
         spent_s = last_s - first_s
         return GenerationTimings(
             queue_ms=0.0,
             prefill_ms=1000 * (self._prefilled_s - self._accepted_s),
             time_to_first_token_ms=1000 * (first_s - self._accepted_s),
-            tokens_per_second=(len(self._token_times_s) - 1) / spent_s if spent_s > 0 else 0.0,
+            tokens_per_second=(len(token_times_s) - 1) / spent_s if spent_s > 0 else 0.0,
         )

@@ -43,6 +43,16 @@ class ActiveJob:
         """Length that the job's sequence may come to, prompt included."""
         return len(self._prompt) + self.max_tokens
 
+    def is_overdue(self, now_s: float) -> bool:
+        """Tells whether the job's deadline has passed, at a moment of `time.monotonic`."""
+        return self.job.deadline_s is not None and now_s >= self.job.deadline_s
+
+    def break_off(self) -> Iterator[GenerationEvent]:
+        """Ends the answer with what it has."""
+        if text := self._text.flush():
+            yield TextDelta(text=text)
+        yield self._finish(FinishReason.CANCELLED)
+
     def pause(self) -> None:
         """Takes the news that the job has lost its row; the next one reads all of it again."""
         self.unread_tokens = len(self._prompt) + len(self._answer)

@@ -27,6 +27,7 @@ class Job:
         stop: Texts that end the answer.
         owner: Who asks.
         priority: Who goes first when there is not room for all.
+        deadline_s: When the answer ends at the latest, by the same clock as `accepted_s`; None has no such time.
         accepted_s: When the host was asked, by `time.monotonic`, which the processes of one machine share.
     """
 
@@ -40,6 +41,7 @@ class Job:
     owner: str
     accepted_s: float
     priority: Priority = Priority.INTERACTIVE
+    deadline_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

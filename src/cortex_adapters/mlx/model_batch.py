@@ -116,6 +116,7 @@ class ModelBatch:
 
     def _step(self, steps: list[JobStep]) -> None:
         step_began_s = time.monotonic()
+        self._end_overdue(steps, step_began_s)
         self._let_in(steps)
         if not self._jobs:
             return  # the memory that those who wait need is still another model's
@@ -131,6 +132,14 @@ class ModelBatch:
                 continue  # a stop text ended it within the tokens of this step
             events = self._jobs[generated.uid].take_token(generated.token, generated.finish_reason)
             steps.append(self._collect(generated.uid, (generated.token,), events))
+
+    def _end_overdue(self, steps: list[JobStep], now_s: float) -> None:
+        overdue = [(uid, active) for uid, active in self._jobs.items() if active.is_overdue(now_s)]
+        steps += [self._collect(uid, (), active.break_off()) for uid, active in overdue]
+        for active in self._waiting.items:
+            if active.is_overdue(now_s):
+                self._waiting.drop(active.job.id)
+                steps.append(JobStep(job_id=active.job.id, outputs=tuple(active.break_off())))
 
     def _let_in(self, steps: list[JobStep]) -> None:
         """Gives rows to jobs that wait, as many as the device can read side by side with those that it reads."""

@@ -7,7 +7,8 @@ from dataclasses import replace
 from cortex_adapters.mlx.job_stream import JobStream
 from cortex_adapters.mlx.jobs import Job, JobId, JobProgress, JobStep
 from cortex_domain.errors import CortexError
-from cortex_domain.events import PrefillProgress
+from cortex_domain.events import GenerationFinished, PrefillProgress
+from cortex_domain.generation import FinishReason, GenerationTimings, TokenUsage
 
 
 class OpenJob:
@@ -88,6 +89,27 @@ class OpenJob:
             self.stream.put(error)
         else:
             self.accepted.set_exception(error)
+
+    def break_off(self) -> None:
+        """Ends an accepted job with what was heard of it, as cancelled."""
+        assert self._prompt is not None
+        now_s = time.monotonic()
+        first_token_s = now_s if self._first_token_s is None else self._first_token_s
+        waited_ms, answered_s = 1000 * (first_token_s - self.job.accepted_s), now_s - first_token_s
+        later_tokens = max(len(self._answer) - 1, 0)
+        self.stream.put(
+            GenerationFinished(
+                finish_reason=FinishReason.CANCELLED,
+                usage=TokenUsage(prompt_tokens=len(self._prompt), completion_tokens=len(self._answer)),
+                # When the engine began to read the prompt was not heard: all of the wait counts as the queue's.
+                timings=GenerationTimings(
+                    queue_ms=waited_ms,
+                    prefill_ms=0.0,
+                    time_to_first_token_ms=waited_ms,
+                    tokens_per_second=later_tokens / answered_s if answered_s > 0 else 0.0,
+                ),
+            )
+        )
 
     def _is_news(self, progress: PrefillProgress) -> bool:
         """Tells whether this is more than readers know: a new engine reads the prompt from its beginning."""

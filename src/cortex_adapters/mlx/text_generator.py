@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from dataclasses import replace
 
 from cortex_adapters.mlx.engine_host import EngineHost
+from cortex_adapters.mlx.job_deadline import held_to_deadline
 from cortex_adapters.mlx.jobs import Job
 from cortex_adapters.mlx.open_job import OpenJob
 from cortex_adapters.mlx.suspended_jobs import SuspendedJobs
@@ -82,10 +83,11 @@ class MlxTextGenerator(TextGenerator, GenerationSuspender):
         self._require_capabilities(request)
         open_job = self._host.submit(self._make_job(request))
         try:
-            prompt_tokens = await open_job.accepted
-            open_job.stream.begin(self._started(request, prompt_tokens))
-            with self._suspendable(request.generation_id, open_job):
-                yield open_job.stream
+            with held_to_deadline(open_job, self._host.cancel):
+                prompt_tokens = await open_job.accepted
+                open_job.stream.begin(self._started(request, prompt_tokens))
+                with self._suspendable(request.generation_id, open_job):
+                    yield open_job.stream
         finally:
             self._host.cancel(open_job.job.id)
 
@@ -95,7 +97,7 @@ class MlxTextGenerator(TextGenerator, GenerationSuspender):
         self._host.resume(open_job)
         self._suspended.remove(generation_id)
         try:
-            with self._suspendable(generation_id, open_job):
+            with held_to_deadline(open_job, self._host.cancel), self._suspendable(generation_id, open_job):
                 yield open_job.stream
         finally:
             self._host.cancel(open_job.job.id)
@@ -121,6 +123,7 @@ class MlxTextGenerator(TextGenerator, GenerationSuspender):
                 raise UnsupportedCapabilityError(capability=capability, model_id=request.model, parameter=parameter)
 
     def _make_job(self, request: GenerationRequest) -> Job:
+        now_s = time.monotonic()
         return Job(
             id=self._host.new_job_id(),
             model_id=request.model,
@@ -131,7 +134,8 @@ class MlxTextGenerator(TextGenerator, GenerationSuspender):
             stop=request.stop,
             owner=request.owner,
             priority=request.priority,
-            accepted_s=time.monotonic(),
+            accepted_s=now_s,
+            deadline_s=None if request.timeout_s is None else now_s + request.timeout_s,
         )
 
     def _started(self, request: GenerationRequest, prompt_tokens: int) -> GenerationStarted:

@@ -20,6 +20,8 @@ class TextGenerator(Protocol):
         - Leaving the block, for whatever reason and at any moment, cancels the work and frees its place; the events
           left unread are dropped.
         - Requests run side by side. What one request raises ends that request and no other.
+        - `timeout_s` counts from entering. A request that is not accepted by then is refused; an answer that is not
+          complete ends with `done`, as cancelled, with the usage and timings of what there is.
         - A text never holds half a character, nor the stop text that ended it, nor a part of one that is still open.
         - A capability that is declared is honoured. A request that needs one that is not declared is refused.
     """
@@ -45,6 +47,7 @@ class TextGenerator(Protocol):
             MemoryExceededError: On entering; the prompt and the tokens asked for would take more memory than there is.
             MemoryPressureError: On entering; they would take more than is free now, whoever ends.
             GeneratorBusyError: On entering; too many requests wait.
+            DeadlineExceededError: On entering; `timeout_s` has passed.
             GeneratorFailedError: On entering or iterating; the generator failed on its side.
             ShuttingDownError: On entering or iterating; the generator is stopping.
         """

@@ -1,18 +1,26 @@
 """Use case: continue a chat by one answer."""
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 
-from cortex_domain.errors import MemoryPressureError, UnsupportedCapabilityError
+from cortex_domain.errors import (
+    DeadlineExceededError,
+    MemoryPressureError,
+    ModelNotLoadedError,
+    UnsupportedCapabilityError,
+)
 from cortex_domain.events import GenerationEvent
 from cortex_domain.generation import GenerationRequest
 from cortex_domain.language_models import ModelDescriptor
 from cortex_domain.model_residency import ModelResidency
-from cortex_domain.ports import TextGenerator
+from cortex_domain.ports import Clock, TextGenerator
 from cortex_domain.use_cases.describe_model import DescribeModel
 from cortex_domain.use_cases.load_model import LoadModel
 from cortex_domain.use_cases.make_room import MakeRoom
+
+_LOADS = 3
+"""How often a model that others unload meanwhile is loaded for one request."""
 
 
 class GenerateText:
@@ -26,12 +34,14 @@ class GenerateText:
         residency: ModelResidency,
         make_room: MakeRoom,
         generator: TextGenerator,
+        clock: Clock,
     ) -> None:
         self._describe_model = describe_model
         self._load_model = load_model
         self._residency = residency
         self._make_room = make_room
         self._generator = generator
+        self._clock = clock
 
     def __call__(self, request: GenerationRequest, /) -> AbstractAsyncContextManager[AsyncIterator[GenerationEvent]]:
         """Generates one answer; the events are the text generator's own, see `cortex_domain.event_stream`.
@@ -44,21 +54,44 @@ class GenerateText:
 
     @asynccontextmanager
     async def _generate(self, request: GenerationRequest) -> AsyncIterator[AsyncIterator[GenerationEvent]]:
+        began_s = self._clock.monotonic_s()
         descriptor = await self._describe_model.while_loaded(request.model)
         _require_capabilities(request, descriptor)
         # From before it is loaded until the block is left, so that nobody else's load pushes the model out.
         with self._residency.using(descriptor.id, keep_alive_s=request.keep_alive_s):
-            await self._load_model(descriptor.id)
             async with AsyncExitStack() as stack:
-                yield await self._enter(stack, replace(request, model=descriptor.id))
+                yield await self._load_and_enter(stack, replace(request, model=descriptor.id), began_s)
 
-    async def _enter(self, stack: AsyncExitStack, request: GenerationRequest) -> AsyncIterator[GenerationEvent]:
+    async def _load_and_enter(
+        self, stack: AsyncExitStack, request: GenerationRequest, began_s: float
+    ) -> AsyncIterator[GenerationEvent]:
+        """Loads the model and has the request accepted; does both again when somebody unloads it in between."""
+        for _ in range(_LOADS - 1):
+            await self._load_model(request.model)
+            with suppress(ModelNotLoadedError):
+                return await self._enter(stack, request, began_s)
+        await self._load_model(request.model)
+        return await self._enter(stack, request, began_s)
+
+    async def _enter(
+        self, stack: AsyncExitStack, request: GenerationRequest, began_s: float
+    ) -> AsyncIterator[GenerationEvent]:
         """Has the request accepted, in place of idle models if memory is short."""
         while True:
             try:
-                return await stack.enter_async_context(self._generator.generate_text(request))
+                remaining = self._with_remaining_time(request, began_s)
+                return await stack.enter_async_context(self._generator.generate_text(remaining))
             except MemoryPressureError as refusal:
                 await self._make_room(refusal)
+
+    def _with_remaining_time(self, request: GenerationRequest, began_s: float) -> GenerationRequest:
+        """Takes the time that loading took off the request's."""
+        if request.timeout_s is None:
+            return request
+        timeout_s = request.timeout_s - (self._clock.monotonic_s() - began_s)
+        if timeout_s <= 0:
+            raise DeadlineExceededError
+        return replace(request, timeout_s=timeout_s)
 
 
 def _require_capabilities(request: GenerationRequest, descriptor: ModelDescriptor) -> None:

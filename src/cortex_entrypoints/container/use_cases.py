@@ -70,6 +70,7 @@ class CortexContainer(containers.DeclarativeContainer):
         residency=residency,
         make_room=make_room,
         generator=adapters.text_generator,
+        clock=adapters.clock,
     )
     resume_generation = providers.Singleton(
         ResumeGeneration, suspender=adapters.generation_suspender, load_model=load_model, residency=residency

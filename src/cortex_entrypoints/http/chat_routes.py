@@ -5,6 +5,7 @@ from quart_cors import cors_exempt
 
 from cortex_domain.errors import (
     ContextWindowExceededError,
+    DeadlineExceededError,
     GeneratorBusyError,
     GeneratorFailedError,
     InsufficientMemoryError,
@@ -45,6 +46,7 @@ _CHAT_ERRORS = (
     GeneratorBusyError,
     MemoryPressureError,
     GeneratorFailedError,
+    DeadlineExceededError,
     ModelNotLoadedError,
     ShuttingDownError,
     StorageError,

@@ -11,6 +11,7 @@ from cortex_domain.generation import (
     MAX_OWNER_CHARACTERS,
     MAX_SEED,
     MAX_STOP_TEXTS,
+    MAX_TIMEOUT_S,
     GenerationRequest,
     Priority,
     SamplingParameters,
@@ -227,6 +228,15 @@ KeepAlive = Annotated[
     ),
 ]
 
+TimeoutSeconds = Annotated[
+    float,
+    Field(
+        gt=0,
+        le=MAX_TIMEOUT_S,
+        description="Seconds, loading included, after which an answer ends with what it has, as cancelled; a request "
+        "that has not been accepted by then is refused.",
+    ),
+]
 PriorityName = Annotated[
     Literal["interactive", "background"],
     Field(description="Background waits, and pauses, for what is interactive; the answer is the same."),
@@ -295,6 +305,7 @@ class ChatBody(Body):
     frequency_penalty: FrequencyPenalty | None = None
     logit_bias: LogitBias | None = None
     owner: Owner | None = None
+    timeout_s: TimeoutSeconds | None = None
     priority: PriorityName | None = None
     keep_alive_s: KeepAlive | None = None
 
@@ -311,6 +322,7 @@ class ChatBody(Body):
             max_tokens=self.max_tokens,
             stop=self._stop_texts(),
             owner=self.owner or "",
+            timeout_s=self.timeout_s,
             priority=Priority(self.priority or Priority.INTERACTIVE),
             keep_alive_s=self.keep_alive_s,
         )

@@ -142,3 +142,25 @@ async def test_events_come_one_turn_of_the_loop_apart() -> None:
         marks = [turns async for _ in events]
     counting.cancel()
     assert len(set(marks)) == len(marks)
+
+
+@pytest.mark.parametrize(
+    ("first_delay_s", "text", "tokens", "first_token_ms"),
+    [(0.0, "a b c", 3, 0), (1.0, "a b", 2, 1000), (9.0, "", 0, 2500)],
+)
+async def test_an_answer_ends_at_its_deadline_with_what_it_has(
+    first_delay_s: float, text: str, tokens: int, first_token_ms: float
+) -> None:
+    clock = FakeClock(auto_advance=True)
+    reply = ScriptedReply(pieces=("a", " b", " c", " d"), first_delay_s=first_delay_s, delay_s=1.0)
+    generator = FakeTextGenerator(loader=await loaded(), clock=clock, script=[reply])
+    result = await answer(generator, timeout_s=2.5)
+    assert (result.text, result.finish_reason, result.usage.completion_tokens) == (text, FinishReason.CANCELLED, tokens)
+    assert result.timings.time_to_first_token_ms == first_token_ms
+    assert clock.monotonic_s() == 2.5
+
+
+async def test_what_may_begin_a_stop_text_is_said_at_the_deadline() -> None:
+    reply = ScriptedReply(pieces=("a", " b", " c"), delay_s=1.0)
+    generator = FakeTextGenerator(loader=await loaded(), clock=FakeClock(auto_advance=True), script=[reply])
+    assert (await answer(generator, timeout_s=1.5, stop=(" b!",))).text == "a b"

@@ -64,6 +64,10 @@ ERRORS = [
     errors.GeneratorBusyError("later", retry_after_s=1),
     errors.GeneratorBusyError("later", reason=errors.UnavailableReason.MEMORY_PRESSURE),
     errors.GeneratorFailedError("it failed"),
+    errors.DeadlineExceededError(),
+    errors.GenerationNotFoundError(generation_id="gen_1"),
+    errors.MemoryExceededError(model_id=MODEL, required_bytes=2**40, available_bytes=1),
+    errors.MemoryPressureError(model_id=MODEL, required_bytes=2**40, available_bytes=1),
     errors.ModelNotLoadedError(model_id=MODEL),
     errors.ShuttingDownError("bye"),
     errors.InsufficientMemoryError(model_id=MODEL, required_bytes=2**40, available_bytes=1),
@@ -122,6 +126,7 @@ JOBS = st.builds(
     owner=TEXTS,
     accepted_s=SECONDS,
     priority=st.sampled_from(Priority),
+    deadline_s=st.none() | SECONDS,
 )
 PROGRESSES = st.builds(JobProgress, prompt=TOKENS, answer=TOKENS, first_token_s=st.none() | SECONDS)
 FILES = st.builds(

@@ -12,7 +12,9 @@ from cortex_domain.language_models import ModelId
 BACKGROUND = Priority.BACKGROUND
 
 
-def job(number: int, owner: str = "", priority: Priority = Priority.INTERACTIVE) -> Job:
+def job(
+    number: int, owner: str = "", priority: Priority = Priority.INTERACTIVE, deadline_s: float | None = None
+) -> Job:
     return Job(
         id=JobId(number),
         model_id=ModelId("a/b"),
@@ -24,6 +26,7 @@ def job(number: int, owner: str = "", priority: Priority = Priority.INTERACTIVE)
         owner=owner,
         accepted_s=0.0,
         priority=priority,
+        deadline_s=deadline_s,
     )
 
 
@@ -33,11 +36,16 @@ class _Mute:
 
 
 def active(
-    number: int, owner: str = "", priority: Priority = Priority.INTERACTIVE, *, unread_tokens: int = 0
+    number: int,
+    owner: str = "",
+    priority: Priority = Priority.INTERACTIVE,
+    *,
+    unread_tokens: int = 0,
+    deadline_s: float | None = None,
 ) -> ActiveJob:
     """Builds a job of which so many tokens are still to be read."""
     waiting = ActiveJob(
-        job(number, owner, priority),
+        job(number, owner, priority, deadline_s),
         JobProgress(prompt=(1,) * max(unread_tokens, 1)),
         cast("AnswerText", _Mute()),
         max_tokens=1,

@@ -79,7 +79,12 @@ def wire(
         pull=PullModel(store=store),
         delete=DeleteModel(store=store, loader=loader),
         generate=GenerateText(
-            describe_model=describe, load_model=load, residency=residency, make_room=make_room, generator=generator
+            describe_model=describe,
+            load_model=load,
+            residency=residency,
+            make_room=make_room,
+            generator=generator,
+            clock=clock,
         ),
         resume=ResumeGeneration(suspender=generator, load_model=load, residency=residency),
     )

@@ -81,6 +81,7 @@ class FakeAdapters:
                 residency=residency,
                 make_room=make_room,
                 generator=generator,
+                clock=self.clock,
             ),
             resume_generation=ResumeGeneration(
                 suspender=self.fake_generator, load_model=load_model, residency=residency

@@ -8,6 +8,7 @@ from cortex_adapters.fake import FakeModelLoader, ScriptedReply
 from cortex_domain.errors import (
     ContractViolationError,
     CortexError,
+    DeadlineExceededError,
     GeneratorBusyError,
     GeneratorFailedError,
     ModelNotLoadedError,
@@ -209,3 +210,21 @@ def _refusal(response: Any) -> tuple[int, str]:
     error = response.json()["error"]
     assert error["message"]
     return response.status_code, error["code"]
+
+
+@pytest.mark.parametrize("path", [CHAT, STREAM])
+async def test_an_answer_that_is_not_done_in_time_ends_with_what_it_has(path: str) -> None:
+    slow = ScriptedReply(pieces=("one", " two"), delay_s=1000)
+    async with live_server(adapters=FakeAdapters(script=[slow])) as server:
+        response = await server.client.post(path, json=HELLO | {"timeout_s": 0.2})
+    assert response.status_code == 200
+    done = response.json() if path == CHAT else parse_frames(response.text)[-1].data
+    assert (done["finish_reason"], done["usage"]["completion_tokens"]) == ("cancelled", 1)
+
+
+@pytest.mark.parametrize("path", [CHAT, STREAM])
+async def test_a_request_that_is_not_accepted_in_time_is_a_504(path: str) -> None:
+    late = ScriptedReply(refusal=DeadlineExceededError())
+    async with live_server(adapters=FakeAdapters(script=[late])) as server:
+        response = await server.client.post(path, json=HELLO | {"timeout_s": 0.2})
+    assert (response.status_code, response.json()["error"]["code"]) == (504, "deadline_exceeded")

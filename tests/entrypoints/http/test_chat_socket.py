@@ -11,7 +11,7 @@ import pytest
 import websockets
 
 from cortex_adapters.fake import ScriptedReply
-from cortex_domain.errors import GeneratorFailedError
+from cortex_domain.errors import GeneratorBusyError, GeneratorFailedError
 from cortex_entrypoints.http.chat_socket import MAX_CHATS
 from tests.entrypoints.http.live_server import HELLO, FakeAdapters, LiveServer, live_server
 from tests.entrypoints.http.malformed import MALFORMED_JSON
@@ -332,3 +332,21 @@ async def test_closing_ends_every_chat(politely: bool) -> None:
         else:
             connection.raw.transport.abort()
         await server.until_idle()
+
+
+async def test_a_chat_that_is_not_done_in_time_ends_with_what_it_has() -> None:
+    async with (
+        live_server(adapters=FakeAdapters(script=[ScriptedReply(pieces=("one", " two"), delay_s=1000)])) as server,
+        connect(server) as connection,
+    ):
+        await connection.chat("slow", timeout_s=0.2, priority="background")
+        done = (await connection.until_end("slow"))["slow"][-1]
+    assert (done["finish_reason"], done["usage"]["completion_tokens"]) == ("cancelled", 1)
+
+
+async def test_a_refusal_for_load_says_why() -> None:
+    busy = ScriptedReply(refusal=GeneratorBusyError("512 requests are waiting."))
+    async with live_server(adapters=FakeAdapters(script=[busy])) as server, connect(server) as connection:
+        await connection.chat("late")
+        [refusal] = (await connection.until_end("late"))["late"]
+    assert (refusal["error"]["code"], refusal["error"]["reason"]) == ("generator_busy", "queue_full")

@@ -45,6 +45,7 @@ def test_every_field_arrives() -> None:
         logit_bias={"0": -100, "123": 1.5},
         owner="ada",
         priority="background",
+        timeout_s=1.5,
     )
     assert request == GenerationRequest(
         model=ModelId("a/b"),
@@ -64,12 +65,13 @@ def test_every_field_arrives() -> None:
         stop=("x", "y"),
         owner="ada",
         priority=Priority.BACKGROUND,
+        timeout_s=1.5,
     )
 
 
 def test_null_is_the_default() -> None:
     optional = [name for name, field in ChatBody.model_fields.items() if not field.is_required()]
-    assert len(optional) == 15
+    assert len(optional) == 16
     assert request_of(**dict.fromkeys(optional)) == request_of()
 
 
@@ -156,6 +158,8 @@ BAD_FIELDS: list[tuple[str, dict[str, Any]]] = [
     ("logit_bias.5", {"logit_bias": {"5": 101}}),
     ("owner", {"owner": "a" * 129}),
     ("priority", {"priority": "urgent"}),
+    ("timeout_s", {"timeout_s": 0}),
+    ("timeout_s", {"timeout_s": 86_401}),
 ]
 
 
