@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from cortex_domain.language_models import LoadedModel, ModelDescriptor, ModelId, Residency
+from cortex_domain.language_models import LoadedModel, LoadOptions, ModelDescriptor, ModelId, Residency
 from cortex_domain.ports import Clock
 
 
@@ -16,6 +16,7 @@ class _Record:
     keep_alive_s: float | None
     pinned: bool = False
     active_requests: int = 0
+    options: LoadOptions | None = None
 
 
 class ModelResidency:
@@ -56,13 +57,23 @@ class ModelResidency:
         record.keep_alive_s = record.keep_alive_s if keep_alive_s is None else keep_alive_s
         record.pinned = record.pinned if pinned is None else pinned
 
-    def settle(self, descriptor: ModelDescriptor, /) -> None:
-        """Takes the news that a model was loaded, and pins it if it is one that always is."""
+    def settle(self, descriptor: ModelDescriptor, options: LoadOptions = LoadOptions(), /) -> None:
+        """Takes the news that a model was loaded with these options, and pins it if it is one that always is."""
+        self._record(descriptor.id).options = options if options.given else None
         always = any(descriptor.answers_to(name) for name in self._pinned)
         self.keep(descriptor.id, pinned=always or None)
 
+    def options(self, model_id: ModelId, /) -> LoadOptions | None:
+        """Returns the options with which a model was loaded last; None when there were none, or it was dismissed."""
+        return self._record(model_id).options
+
+    def dismiss(self, model_id: ModelId, /) -> None:
+        """Forgets all that was said of a model that somebody unloads by name."""
+        self.reset(model_id)
+        self._record(model_id).options = None
+
     def reset(self, model_id: ModelId, /) -> None:
-        """Forgets what was said of a model that is being unloaded; requests that wait for it still count."""
+        """Forgets how long a model was to stay that is being unloaded; requests that wait for it still count."""
         record = self._record(model_id)
         record.keep_alive_s = self._keep_alive_s
         record.pinned = False

@@ -33,7 +33,8 @@ class LoadModel:
     ) -> LoadedModel:
         """Loads the model that has this id or alias; one that is loaded is returned at once.
 
-        Without options, a model is returned as it is loaded; with any, it has to be loaded with exactly these.
+        Without options, a model is returned as it is loaded; with any, it has to be loaded with exactly these. One that
+        left the memory though nobody unloaded it by name comes back with the options that it had.
 
         Args:
             name: Id or alias.
@@ -71,13 +72,14 @@ class LoadModel:
 
     async def _load(self, descriptor: ModelDescriptor, options: LoadOptions | None) -> LoadedModel:
         files = await self._store.locate(descriptor.id)
+        options = options or self._residency.options(descriptor.id)
         while True:
             try:
                 loaded = await self._loader.load(files, options)
             except InsufficientMemoryError as refusal:
                 await self._make_room(refusal)
             else:
-                self._residency.settle(descriptor)
+                self._residency.settle(descriptor, loaded.options)
                 return loaded
 
     def _find_loaded(self, name: str, options: LoadOptions | None) -> LoadedModel | None:

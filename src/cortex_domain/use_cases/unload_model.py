@@ -23,5 +23,5 @@ class UnloadModel:
             StorageError: The disk cannot be read.
         """
         descriptor = await self._store.describe(name)
-        self._residency.reset(descriptor.id)
+        self._residency.dismiss(descriptor.id)
         await self._loader.unload(descriptor.id)

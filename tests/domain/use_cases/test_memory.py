@@ -15,7 +15,7 @@ from cortex_domain.errors import (
 )
 from cortex_domain.event_stream import collect
 from cortex_domain.generation import GenerationRequest
-from cortex_domain.language_models import LoadedModel, ModelDescriptor, ModelId
+from cortex_domain.language_models import LoadedModel, LoadOptions, ModelDescriptor, ModelId
 from cortex_domain.messages import user_message
 from tests.domain.use_cases.wiring import ALSO_HERE, HERE, LARGE, Wired, wire
 
@@ -39,6 +39,32 @@ async def test_the_model_that_nobody_used_for_longest_makes_room() -> None:
     await _load_in_turn(wired, HERE, ALSO_HERE, HERE)
     await wired.load(LARGE.id)
     assert _loaded(wired) == [HERE.id, LARGE.id]
+
+
+async def test_a_model_that_made_room_comes_back_as_it_was_loaded() -> None:
+    wired = wire(memory_limit_bytes=1600)
+    await wired.load(HERE.id, kv_cache_bits=8)
+    await wired.load(LARGE.id)
+    assert _loaded(wired) == [LARGE.id]
+    async with wired.generate(REQUEST) as events:
+        await collect(events)
+    assert (await wired.describe(HERE.id)).kv_cache_bits == 8
+
+
+async def test_other_options_take_the_place_of_those_that_a_model_left_with() -> None:
+    wired = wire(memory_limit_bytes=1600)
+    await wired.load(HERE.id, kv_cache_bits=8)
+    await wired.load(LARGE.id)
+    assert (await wired.load(HERE.id, kv_cache_bits=4)).options == LoadOptions(kv_cache_bits=4)
+    await wired.load(LARGE.id)
+    assert (await wired.load(HERE.id)).options == LoadOptions(kv_cache_bits=4)
+
+
+async def test_a_model_that_somebody_unloads_comes_back_as_its_files_are() -> None:
+    wired = wire()
+    await wired.load(HERE.id, kv_cache_bits=8)
+    await wired.unload(HERE.id)
+    assert (await wired.load(HERE.id)).options == LoadOptions()
 
 
 async def test_as_many_models_make_room_as_it_takes() -> None:
