@@ -38,6 +38,11 @@ class Engine:
         """Whether `step` would do anything."""
         return any(batch.has_work for batch in self._batches.values())
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether it is in the middle of something."""
+        return any(batch.has_begun for batch in self._batches.values())
+
     def language_model(self, model_id: ModelId, /) -> LanguageModel:
         """Returns a loaded model.
 

@@ -2,6 +2,7 @@
 
 import logging
 import queue
+import time
 from collections.abc import Callable
 
 from cortex_adapters.mlx.engine import Engine
@@ -32,6 +33,9 @@ from cortex_domain.errors import (
 
 logger = logging.getLogger(__name__)
 
+GATHERING_S = 0.02
+"""Longest time for which the first of several prompts waits for the others. One that comes alone waits for nobody."""
+
 CommandQueue = queue.SimpleQueue[Command | RenderedPrompt]
 """What waits for the loop: a host's commands, and prompts that its own threads have rendered."""
 
@@ -50,6 +54,7 @@ class EngineLoop:
         self._commands = commands
         self._report = report
         self._prompts = PromptQueue(commands.put)
+        self._gathering_ends_s: float | None = None
 
     def run(self) -> None:
         """Returns after `StopEngine`."""
@@ -63,12 +68,29 @@ class EngineLoop:
 
     def _obey(self) -> bool:
         """Carries out what is waiting, and waits for a command when there is nothing else to do."""
-        while not (self._commands.empty() and self._engine.has_work):
-            command = self._commands.get()
+        while (command := self._next_command()) is not None:
             if isinstance(command, StopEngine):
                 return False
             self._carry_out(command)
         return True
+
+    def _next_command(self) -> Command | RenderedPrompt | None:
+        """Takes a command; None when the engine should rather go on."""
+        if not self._engine.has_work:
+            return self._commands.get()
+        try:
+            return self._commands.get(timeout=self._patience_s())
+        except queue.Empty:
+            return None
+
+    def _patience_s(self) -> float:
+        """Seconds for which work that could begin waits for prompts that are being rendered, to be read with them."""
+        if self._engine.has_begun or not self._prompts.is_busy:
+            self._gathering_ends_s = None
+            return 0.0
+        now_s = time.monotonic()
+        self._gathering_ends_s = self._gathering_ends_s or now_s + GATHERING_S
+        return max(self._gathering_ends_s - now_s, 0.0)
 
     def _carry_out(self, command: LoadModel | UnloadModel | SubmitJob | CancelJob | RenderedPrompt) -> None:
         match command:

@@ -56,6 +56,11 @@ class ModelBatch:
         return bool(self._jobs or self._waiting)
 
     @property
+    def has_begun(self) -> bool:
+        """Whether any job has a row."""
+        return bool(self._jobs)
+
+    @property
     def promised_bytes(self) -> int:
         """What the jobs that have a row may come to take together, in bytes."""
         return self._promised_bytes(list(self._jobs.values()))

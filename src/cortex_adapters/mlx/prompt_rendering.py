@@ -76,6 +76,11 @@ class PromptQueue:
         self._waiting: FairQueue[_Rendering] = FairQueue()
         self._running: dict[JobId, tuple[Job, AbortableThread[tuple[int, ...]]]] = {}
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether any chat is being rendered or waits for it."""
+        return bool(self._running or self._waiting)
+
     def add(self, job: Job, tokenizer: Tokenizer, *, context_window: int, special_texts: Collection[str] = ()) -> None:
         """Has a job's chat rendered, see `render_prompt`."""
         render = partial(

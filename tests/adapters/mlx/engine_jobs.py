@@ -3,7 +3,7 @@
 from typing import Any
 
 from cortex_adapters.mlx.engine_host import EngineHost
-from cortex_adapters.mlx.jobs import Job
+from cortex_adapters.mlx.jobs import Job, JobId
 from cortex_adapters.mlx.open_job import OpenJob
 from cortex_domain.event_stream import collect
 from cortex_domain.events import GenerationStarted
@@ -15,8 +15,8 @@ from tests.adapters.mlx.tiny_model import TINY_MODEL
 GREEDY = SamplingParameters(temperature=0)
 
 
-def submit(
-    host: EngineHost,
+def make_job(
+    number: int,
     text: str = "hello",
     *,
     max_tokens: int | None = 24,
@@ -25,9 +25,9 @@ def submit(
     owner: str = "",
     priority: Priority = Priority.INTERACTIVE,
     stop: tuple[str, ...] = (),
-) -> OpenJob:
-    job = Job(
-        id=host.new_job_id(),
+) -> Job:
+    return Job(
+        id=JobId(number),
         model_id=model_id,
         messages=(user_message(text),),
         sampling=sampling,
@@ -38,7 +38,11 @@ def submit(
         accepted_s=0.0,
         priority=priority,
     )
-    return host.submit(job)
+
+
+def submit(host: EngineHost, text: str = "hello", **options: Any) -> OpenJob:
+    """Submits a job; `options` are those of `make_job`."""
+    return host.submit(make_job(host.new_job_id(), text, **options))
 
 
 async def begin(open_job: OpenJob) -> OpenJob:
