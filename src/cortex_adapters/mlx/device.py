@@ -11,6 +11,8 @@ from cortex_domain.engine_status import Device
 _CACHED_SHARE = 1 / 32
 """Share of the device's memory that MLX may keep for reuse. Little is kept of what models and caches need."""
 
+_OUT_OF_MEMORY = ("out of memory", "outofmemory", "unable to allocate", "attempting to allocate")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryUse:
@@ -79,6 +81,15 @@ def compiles_kernels() -> bool:
 def bound_cached_memory() -> None:
     """Bounds the memory that MLX keeps for reuse by a share of what the device has."""
     mx.set_cache_limit(int(total_memory_bytes() * _CACHED_SHARE))
+
+
+def is_out_of_memory(error: BaseException, /) -> bool:
+    """Tells whether something failed for want of memory; of MLX only the words tell.
+
+    That is so where a device's allocator raises, on Metal and CUDA. On a CPU the process ends instead.
+    """
+    said = str(error).casefold()
+    return isinstance(error, MemoryError) or any(words in said for words in _OUT_OF_MEMORY)
 
 
 def release_cached_memory() -> None:

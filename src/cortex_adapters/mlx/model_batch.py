@@ -9,6 +9,7 @@ from cortex_adapters.mlx.active_job import ActiveJob
 from cortex_adapters.mlx.answer_text import AnswerText
 from cortex_adapters.mlx.batch_generation import LeanBatchGenerator
 from cortex_adapters.mlx.batch_sampling import RowSampler
+from cortex_adapters.mlx.device import is_out_of_memory
 from cortex_adapters.mlx.fair_queue import FairQueue
 from cortex_adapters.mlx.jobs import Job, JobId, JobProgress, JobStep
 from cortex_adapters.mlx.logits_processors import make_logits_processors
@@ -16,7 +17,13 @@ from cortex_adapters.mlx.model_loading import LanguageModel
 from cortex_adapters.mlx.prefill_pacing import PrefillPacing
 from cortex_adapters.mlx.row_admission import next_in, who_makes_room
 from cortex_adapters.mlx.speculative_generation import SpeculativeBatchGenerator
-from cortex_domain.errors import CortexError, GeneratorFailedError
+from cortex_domain.errors import (
+    MEMORY_RETRY_AFTER_S,
+    CortexError,
+    GeneratorBusyError,
+    GeneratorFailedError,
+    UnavailableReason,
+)
 from cortex_domain.events import GenerationEvent
 from cortex_domain.generation import SamplingParameters
 
@@ -105,7 +112,7 @@ class ModelBatch:
             work(steps)
         except Exception as error:
             logger.exception("The batch generator of %s failed", self.language_model.id)
-            steps += self._end_running(GeneratorFailedError(f"The engine failed while generating: {error}"))
+            steps += self._end_running(_why_all_ended(error))
             self._generator = self._make_generator()
         return steps
 
@@ -243,3 +250,13 @@ class ModelBatch:
 def _failed(job_id: JobId, what: str, error: Exception) -> JobStep:
     # Only the error's type: what it says may quote the prompt or the answer.
     return JobStep(job_id=job_id, outputs=(GeneratorFailedError(f"{what}: {type(error).__name__}."),))
+
+
+def _why_all_ended(error: Exception) -> CortexError:
+    if is_out_of_memory(error):
+        return GeneratorBusyError(
+            "There was too little memory to go on. Ask for shorter answers, or for fewer at a time.",
+            reason=UnavailableReason.MEMORY_PRESSURE,
+            retry_after_s=MEMORY_RETRY_AFTER_S,
+        )
+    return GeneratorFailedError(f"The engine failed while generating: {error}")

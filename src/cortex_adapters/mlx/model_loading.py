@@ -1,7 +1,8 @@
 """Loads a model with all that belongs to it, and measures what it takes."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,15 @@ from mlx.utils import tree_flatten
 from mlx_lm.tokenizer_utils import TokenizerWrapper
 
 from cortex_adapters.mlx.context_window import context_window_of
+from cortex_adapters.mlx.device import available_memory_bytes, is_out_of_memory
 from cortex_adapters.mlx.draft_model import DraftModel, load_draft_model
 from cortex_adapters.mlx.kv_cache_measurement import measure_kv_cache
 from cortex_adapters.mlx.lora_weights import add_lora_weights
-from cortex_adapters.mlx.memory_guard import MemoryGuard
+from cortex_adapters.mlx.memory_guard import FIRST_CHAT_TOKENS, MemoryGuard
 from cortex_adapters.mlx.model_memory import ModelMemory, estimate_model_memory
 from cortex_adapters.mlx.model_opening import blaming_the_files, open_model, read_weights
 from cortex_adapters.mlx.row_caches import make_row_caches, require_packable
+from cortex_domain.errors import InsufficientMemoryError, InvalidModelError
 from cortex_domain.language_models import LoadedModel, LoadOptions, ModelFiles, ModelId
 
 logger = logging.getLogger(__name__)
@@ -84,12 +87,13 @@ def load_language_model(
     estimate = _estimate(files, options)
     if guard is not None:
         guard.require_room(files.model_id, estimate)
-    with blaming_the_files(files.model_id):
-        network, tokenizer, config = open_model(Path(files.directory))
-    draft = _apply(options, network, tokenizer, model_id=files.model_id)
-    with blaming_the_files(files.model_id):
-        read_weights(network)
-        memory = _measure(network, config, draft, kv_cache_bits=options.kv_cache_bits)
+    with _blaming_the_memory(files.model_id, estimate):
+        with blaming_the_files(files.model_id):
+            network, tokenizer, config = open_model(Path(files.directory))
+        draft = _apply(options, network, tokenizer, model_id=files.model_id)
+        with blaming_the_files(files.model_id):
+            read_weights(network)
+            memory = _measure(network, config, draft, kv_cache_bits=options.kv_cache_bits)
     _compare(files.model_id, estimate, memory)
     return LanguageModel(
         id=files.model_id,
@@ -113,6 +117,21 @@ def _estimate(files: ModelFiles, options: LoadOptions) -> ModelMemory:
     with blaming_the_files(options.draft_model.model_id):
         draft = estimate_model_memory(Path(options.draft_model.directory))
     return replace(estimate, weights_bytes=estimate.weights_bytes + draft.weights_bytes)
+
+
+@contextmanager
+def _blaming_the_memory(model_id: ModelId, estimate: ModelMemory) -> Iterator[None]:
+    """Makes an `InsufficientMemoryError` of what is no fault of the files: where there is more memory they load."""
+    try:
+        yield
+    except InvalidModelError as error:
+        if error.__cause__ is None or not is_out_of_memory(error.__cause__):
+            raise
+        raise InsufficientMemoryError(
+            model_id=model_id,
+            required_bytes=estimate.bytes_with_sequence(FIRST_CHAT_TOKENS),
+            available_bytes=available_memory_bytes(),
+        ) from error.__cause__
 
 
 def _apply(

@@ -46,7 +46,7 @@ class TextGenerator(Protocol):
             ModelNotLoadedError: On entering; the model is not in memory. On iterating; it was unloaded.
             MemoryExceededError: On entering; the prompt and the tokens asked for would take more memory than there is.
             MemoryPressureError: On entering; they would take more than is free now, whoever ends.
-            GeneratorBusyError: On entering; too many requests wait.
+            GeneratorBusyError: On entering; too many requests wait. On iterating; the memory was too little after all.
             DeadlineExceededError: On entering; `timeout_s` has passed.
             GeneratorFailedError: On entering or iterating; the generator failed on its side.
             ShuttingDownError: On entering or iterating; the generator is stopping.

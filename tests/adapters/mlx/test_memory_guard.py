@@ -6,16 +6,27 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from cortex_adapters.mlx import model_loading
+from cortex_adapters.mlx.batch_generation import LeanBatchGenerator
 from cortex_adapters.mlx.device import available_memory_bytes, memory_use, total_memory_bytes
 from cortex_adapters.mlx.engine_host import EngineHost
 from cortex_adapters.mlx.engine_options import EngineOptions
 from cortex_adapters.mlx.memory_guard import FIRST_CHAT_TOKENS, MemoryGuard
+from cortex_adapters.mlx.model_loading import load_language_model
 from cortex_adapters.mlx.model_memory import estimate_model_memory
 from cortex_adapters.mlx.process_link import ProcessLink
-from cortex_domain.errors import InsufficientMemoryError, MemoryExceededError, MemoryPressureError
+from cortex_domain.errors import (
+    CortexError,
+    GeneratorBusyError,
+    GeneratorFailedError,
+    InsufficientMemoryError,
+    MemoryExceededError,
+    MemoryPressureError,
+)
 from cortex_domain.events import GenerationStarted
 from cortex_domain.generation import GenerationRequest
 from cortex_domain.language_models import ModelFiles, ModelId
@@ -198,6 +209,45 @@ async def test_requests_of_one_model_wait_for_those_of_another(tiny_files: Model
     assert [answer.text for answer in await answers] == [last.result().text] * 2
     assert most_at_once == 2
     await host.stop()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[metal::malloc] Attempting to allocate 9 bytes which is greater than the maximum"),
+        RuntimeError("[malloc] Unable to allocate 9 bytes."),
+        RuntimeError("cudaMallocAsync failed: out of memory"),
+    ],
+)
+def test_a_load_that_runs_out_of_memory_all_the_same_is_no_fault_of_the_files(
+    tiny_files: ModelFiles, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(model_loading, "measure_kv_cache", Mock(side_effect=error))
+    with pytest.raises(InsufficientMemoryError) as refusal:
+        load_language_model(tiny_files)
+    assert refusal.value.required_bytes == _tiny_bytes(tiny_files)[1]
+
+
+@pytest.mark.parametrize(
+    ("error", "ended"),
+    [(RuntimeError("[malloc] Unable to allocate 9 bytes."), GeneratorBusyError), (ValueError(), GeneratorFailedError)],
+)
+async def test_a_step_that_runs_out_of_memory_ends_what_ran_and_the_engine_goes_on(
+    thread_host: EngineHost,
+    tiny_files: ModelFiles,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    ended: type[CortexError],
+) -> None:
+    await thread_host.load(tiny_files)
+    expected = await run(thread_host)
+    with monkeypatch.context() as patched:
+        patched.setattr(LeanBatchGenerator, "next", Mock(side_effect=error))
+        with pytest.raises(ended) as caught:
+            await run(thread_host)
+    assert getattr(caught.value, "reason", None) == ("memory_pressure" if ended is GeneratorBusyError else None)
+    assert (await run(thread_host)).text == expected.text
 
 
 def _limited_host(limit_bytes: int) -> EngineHost:
