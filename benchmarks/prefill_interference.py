@@ -27,7 +27,8 @@ import httpx2
 QUESTION = "Tell a very long story about a ship, chapter by chapter. Story number"
 SHORT = "What is the capital of France? Question number"
 LONG_WORDS = ("river", "stone", "cloud", "house", "tree", "light", "water", "road")
-WARM_UP_S = 5.0
+WARM_UP_TOKENS = 4
+"""A stream's first ones are not measured."""
 HEAD_START_S = 1.0
 
 _numbers = itertools.count(time.time_ns())
@@ -69,9 +70,23 @@ class Server:
 
 @dataclass(slots=True)
 class Gaps:
-    """Waits of running streams: (when it ended, how long it was), in seconds."""
+    """Waits of running streams.
 
+    Attributes:
+        warm_up: How many come before what is measured.
+        ended: When each ended and how long it was, in seconds.
+        flow: Set after the first ones.
+    """
+
+    warm_up: int
     ended: list[tuple[float, float]] = field(default_factory=list)
+    flow: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def add(self, moment_s: float, gap_s: float) -> None:
+        """Notes a wait."""
+        self.ended.append((moment_s, gap_s))
+        if len(self.ended) >= self.warm_up:
+            self.flow.set()
 
     def within(self, begin_s: float, end_s: float) -> list[float]:
         """Returns the waits that ended within a time."""
@@ -116,7 +131,7 @@ async def main() -> None:
 
 async def _measure(server: Server, options: argparse.Namespace) -> Interference:
     async with httpx2.AsyncClient(timeout=None) as client, _running(server, client, options.streams) as gaps:
-        await asyncio.sleep(WARM_UP_S)
+        await gaps.flow.wait()
         calm_s = time.perf_counter()
         await asyncio.sleep(options.calm_s)
         long_s = time.perf_counter()
@@ -138,7 +153,7 @@ async def _measure(server: Server, options: argparse.Namespace) -> Interference:
 @asynccontextmanager
 async def _running(server: Server, client: httpx2.AsyncClient, streams: int) -> AsyncIterator[Gaps]:
     """Keeps so many answers running and notes their waits."""
-    gaps = Gaps()
+    gaps = Gaps(warm_up=WARM_UP_TOKENS * streams)
     tasks = [asyncio.create_task(_keep_answering(server, client, gaps)) for _ in range(streams)]
     try:
         yield gaps
@@ -154,7 +169,7 @@ async def _keep_answering(server: Server, client: httpx2.AsyncClient, gaps: Gaps
         before_s: float | None = None
         async for moment_s in server.tokens(client, f"{QUESTION} {next(_numbers)}", max_tokens=2000):
             if before_s is not None:
-                gaps.ended.append((moment_s, moment_s - before_s))
+                gaps.add(moment_s, moment_s - before_s)
             before_s = moment_s
 
 
