@@ -6,6 +6,7 @@ The whole class costs about sixty short answers.
 
 import asyncio
 import math
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -111,7 +112,7 @@ class TextGeneratorContract:
     @checks("text_generator.started_before_work")
     async def test_started_before_work(self, harness: TextGeneratorHarness) -> None:
         """Sends a long, new prompt: its prefill must lie after the first event, so much of the wait must too."""
-        request = chat(harness.files, "Never said before. " + COUNTING * 4, max_tokens=1)
+        request = chat(harness.files, f"Never said before: {uuid.uuid4().hex}. " + COUNTING * 4, max_tokens=1)
         async with counted_turns() as counter, harness.generator.generate_text(request) as events:
             marks = [counter.turns async for event in events if not isinstance(event, PrefillProgress)]
         assert marks[1] - marks[0] > marks[0] / 10, "The first event came only when the prompt was done."

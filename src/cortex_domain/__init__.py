@@ -18,6 +18,8 @@ from cortex_domain.events import (
     TextDelta,
 )
 from cortex_domain.generation import (
+    CacheMiss,
+    CacheMissReason,
     FinishReason,
     GenerationRequest,
     GenerationResult,
@@ -51,6 +53,8 @@ from cortex_domain.messages import (
 
 __all__ = [
     "AudioPart",
+    "CacheMiss",
+    "CacheMissReason",
     "Capability",
     "CortexError",
     "Device",

@@ -23,6 +23,10 @@ class EngineStatus:
         active_requests: Requests that are being worked on.
         waiting_requests: Requests that were accepted and not begun.
         restarts: How many engines were started in place of one that had ended on its own.
+        prefix_cache_memory_bytes: The part of the active memory that holds computed prompts for reuse, in bytes.
+        prefix_cache_disk_bytes: Files that hold computed prompts for reuse, in bytes.
+        prompt_tokens: Tokens of all prompts since the engine started, cached ones included.
+        cached_prompt_tokens: Those of them whose computation was reused.
         failure: Why the engine cannot serve, as a sentence; None while it can.
     """
 
@@ -32,4 +36,8 @@ class EngineStatus:
     active_requests: int = 0
     waiting_requests: int = 0
     restarts: int = 0
+    prefix_cache_memory_bytes: int = 0
+    prefix_cache_disk_bytes: int = 0
+    prompt_tokens: int = 0
+    cached_prompt_tokens: int = 0
     failure: str | None = None

@@ -160,6 +160,38 @@ class FinishReason(StrEnum):
     CANCELLED = "cancelled"
 
 
+class CacheMissReason(StrEnum):
+    """Why the rest of a prompt was not reused.
+
+    NOT_CACHED: nothing that begins like it is kept. DIVERGED: what is kept goes on with other tokens. EVICTED: it was
+    kept and had to make room. OTHER_OWNER: it is kept, but for another owner. NOT_SUPPORTED: nothing can be kept of
+    this model's state. DISABLED: the settings switch reuse off.
+    """
+
+    NOT_CACHED = "not_cached"
+    DIVERGED = "diverged"
+    EVICTED = "evicted"
+    OTHER_OWNER = "other_owner"
+    NOT_SUPPORTED = "not_supported"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheMiss:
+    """Where the reuse of a prompt stopped, and why.
+
+    Attributes:
+        reason: Why.
+        message_index: The request's message that holds the first token that was not reused, counted from 0; None when
+            it lies in none of them, or cannot be told.
+        token_position: That token's place in the rendered prompt, counted from 0.
+    """
+
+    reason: CacheMissReason
+    message_index: int | None
+    token_position: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenUsage:
     """Tokens read and written by one generation.
@@ -167,12 +199,15 @@ class TokenUsage:
     Attributes:
         prompt_tokens: Tokens of the rendered prompt, cached ones included.
         cached_prompt_tokens: Prompt tokens whose computation was reused, 0 to prompt_tokens.
+        cache_miss: Where reuse stopped, and why. None when all was reused that could be: up to the last token, or up to
+            where the prompt goes on with what was never said before; or when the text generator does not tell.
         completion_tokens: Tokens drawn for the answer, the end token included.
         total_tokens: prompt_tokens + completion_tokens.
     """
 
     prompt_tokens: int
     cached_prompt_tokens: int = 0
+    cache_miss: CacheMiss | None = None
     completion_tokens: int
     total_tokens: int = field(init=False, default=0)
 

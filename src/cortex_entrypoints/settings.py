@@ -93,6 +93,8 @@ class Settings(BaseSettings):
         pinned_models: Ids and aliases of models that stay loaded until somebody unloads them by name.
         memory_limit_bytes: Memory that models and their caches may take together, in bytes; None leaves it to what the
             device has free.
+        prefix_cache_memory_bytes: Memory that computed prompts may take, so that what begins alike is computed once; 0
+            keeps none, None leaves it to the device.
         default_max_tokens: Longest answer when a request does not say, in tokens.
         default_temperature: Sampling temperature when an HTTP request or a command does not say. A program that embeds
             Cortex says it in its `SamplingParameters`.
@@ -154,6 +156,10 @@ class Settings(BaseSettings):
         Field(description="models as 'namespace/name', or aliases, separated by commas"),
     ] = ()
     memory_limit_bytes: Annotated[
+        Annotated[int, BeforeValidator(_whole_number), Field(ge=0)] | None,
+        Field(description="a whole number of bytes, at least 0"),
+    ] = None
+    prefix_cache_memory_bytes: Annotated[
         Annotated[int, BeforeValidator(_whole_number), Field(ge=0)] | None,
         Field(description="a whole number of bytes, at least 0"),
     ] = None

@@ -34,6 +34,8 @@ def test_each_use_case_is_exported_and_named_after_its_file() -> None:
 def test_the_front_door() -> None:
     assert set(cortex_domain.__all__) == {
         "AudioPart",
+        "CacheMiss",
+        "CacheMissReason",
         "Capability",
         "CortexError",
         "Device",

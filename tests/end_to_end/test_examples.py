@@ -69,6 +69,7 @@ def test_chat_with_curl(starter_server: LiveProcess) -> None:
     assert answer["usage"] == {
         "prompt_tokens": 37,
         "cached_prompt_tokens": 0,
+        "cache_miss": {"reason": "not_cached", "message_index": 0, "token_position": 0},
         "completion_tokens": 8,
         "total_tokens": 45,
     }

@@ -72,6 +72,8 @@ def test_home_is_expanded_and_capitals_do_not_matter(monkeypatch: pytest.MonkeyP
         ("PINNED_MODELS", "../up", "aliases"),
         ("MEMORY_LIMIT_BYTES", "8GB", "whole number of bytes"),
         ("DEFAULT_MAX_TOKENS", "0", "at least 1"),
+        ("PREFIX_CACHE_MEMORY_BYTES", "-1", "at least 0"),
+        ("PREFIX_CACHE_MEMORY_BYTES", "2GB", "whole number of bytes"),
         ("DEFAULT_TEMPERATURE", "2.1", "from 0 to 2"),
         ("DEFAULT_TEMPERATURE", "nan", "from 0 to 2"),
         ("DEFAULT_TOP_P", "0", "above 0"),

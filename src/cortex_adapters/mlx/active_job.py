@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from cortex_adapters.mlx.answer_text import AnswerText
 from cortex_adapters.mlx.jobs import Job, JobProgress
 from cortex_domain.events import GenerationEvent, GenerationFinished, PrefillProgress, TextDelta
-from cortex_domain.generation import FinishReason, GenerationTimings, TokenUsage
+from cortex_domain.generation import CacheMiss, FinishReason, GenerationTimings, TokenUsage
 
 
 class ActiveJob:
@@ -27,6 +27,8 @@ class ActiveJob:
         self._prompt = progress.prompt
         self._text = text
         self._answer = list(progress.answer)
+        self._row_cached_tokens = 0
+        self._usage: tuple[int, CacheMiss | None] | None = None
         self._prefill_began_s: float | None = None
         self._prefill_ended_s: float | None = None
         self._first_token_s = progress.first_token_s
@@ -43,6 +45,11 @@ class ActiveJob:
         """Length that the job's sequence may come to, prompt included."""
         return len(self._prompt) + self.max_tokens
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether it has had a row."""
+        return self._usage is not None
+
     def is_overdue(self, now_s: float) -> bool:
         """Tells whether the job's deadline has passed, at a moment of `time.monotonic`."""
         return self.job.deadline_s is not None and now_s >= self.job.deadline_s
@@ -54,13 +61,22 @@ class ActiveJob:
         yield self._finish(FinishReason.CANCELLED)
 
     def pause(self) -> None:
-        """Takes the news that the job has lost its row; the next one reads all of it again."""
-        self.unread_tokens = len(self._prompt) + len(self._answer)
+        """Takes the news that the job has lost its row; the next one begins with nothing."""
+        self._row_cached_tokens = 0
+
+    def take_reuse(self, cached_tokens: int, cache_miss: CacheMiss | None) -> None:
+        """Takes the news that a row begins with this many tokens computed, and why not more.
+
+        Its first row counts: what a later one reuses is what the job itself has computed before it was paused.
+        """
+        self._row_cached_tokens = cached_tokens
+        self._usage = self._usage or (min(cached_tokens, len(self._prompt)), cache_miss)
 
     def take_progress(
-        self, processed_tokens: int, *, unread_tokens: int, step_began_s: float
+        self, computed_tokens: int, *, unread_tokens: int, step_began_s: float
     ) -> Iterator[GenerationEvent]:
-        """Takes the news that `processed_tokens` of the prompt are done, by a step that began at `step_began_s`."""
+        """Takes the news that a row has computed `computed_tokens`, in a step that began at `step_began_s`."""
+        processed_tokens = self._row_cached_tokens + computed_tokens
         self.unread_tokens = unread_tokens
         if self._prefill_began_s is None:
             self._prefill_began_s = step_began_s
@@ -85,7 +101,13 @@ class ActiveJob:
             yield self._finish(FinishReason(finish_reason))
 
     def _finish(self, finish_reason: FinishReason) -> GenerationFinished:
-        usage = TokenUsage(prompt_tokens=len(self._prompt), completion_tokens=len(self._answer))
+        cached_tokens, cache_miss = self._usage or (0, None)
+        usage = TokenUsage(
+            prompt_tokens=len(self._prompt),
+            cached_prompt_tokens=cached_tokens,
+            cache_miss=cache_miss,
+            completion_tokens=len(self._answer),
+        )
         return GenerationFinished(finish_reason=finish_reason, usage=usage, timings=self._timings())
 
     def _timings(self) -> GenerationTimings:

@@ -7,7 +7,7 @@ keeps the memory that it took for the next one; what need not be copied is not.
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import mlx.core as mx
@@ -17,6 +17,15 @@ from mlx_lm.models.cache import BatchKVCache, KVCache, TokenBuffer
 from cortex_adapters.mlx.batch_sampling import RowSampler, draw
 from cortex_adapters.mlx.logits_processors import LogitsProcessor
 from cortex_adapters.mlx.model_loading import LanguageModel
+
+FindPrefix = Callable[[int, list[int]], tuple[int, Sequence[Any]]]
+"""Asked with a sequence's number and tokens when its turn has come; returns how many of them are computed already,
+fewer than all, and one cache a layer that holds them."""
+
+
+def nothing_known(_uid: int, _tokens: list[int], /) -> tuple[int, Sequence[Any]]:
+    """Has every sequence computed from its beginning."""
+    return 0, ()
 
 
 class LeanGenerationBatch(GenerationBatch):
@@ -173,15 +182,28 @@ def _extract_range(cache: Any, row: int, tokens: slice) -> KVCache:  # noqa: ANN
 
 
 class LeanBatchGenerator(BatchGenerator):
-    """Generates with one model for up to `rows` sequences at once; takes a `RowSampler` as each one's sampler."""
+    """Generates with one model for up to `rows` sequences at once; takes a `RowSampler` as each one's sampler.
 
-    def __init__(self, language_model: LanguageModel, *, rows: int) -> None:
+    Args:
+        language_model: The model.
+        rows: See above.
+        find_prefix: Finds what need not be computed.
+    """
+
+    def __init__(
+        self,
+        language_model: LanguageModel,
+        *,
+        rows: int,
+        find_prefix: FindPrefix = nothing_known,
+    ) -> None:
         model = language_model.network
         stop_tokens = [[token] for token in language_model.tokenizer.eos_token_ids]
         super().__init__(model, stop_tokens=stop_tokens, completion_batch_size=rows)
         self._language_model = language_model
         self._prompt_batch = LeanPromptBatch.empty(model, self.sampler, prefill_step_size=self.prefill_step_size)
         self._generation_batch = LeanGenerationBatch.empty(model, self.sampler)
+        self._find_prefix = find_prefix
 
     def insert_row(
         self,
@@ -218,6 +240,18 @@ class LeanBatchGenerator(BatchGenerator):
         return len(self._prompt_batch) + len(self._unprocessed_sequences)
 
     def _make_batch(self, n: int) -> LeanPromptBatch:
+        for index in range(n):
+            self._unprocessed_sequences[index] = self._resumed(self._unprocessed_sequences[index])
         batch: Any = super()._make_batch(n)
         batch.__class__ = LeanPromptBatch
         return cast("LeanPromptBatch", batch)
+
+    def _resumed(self, sequence: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Lets a sequence begin where what is known of it ends; only now, because caches that wait take memory."""
+        uid, segments, max_tokens, _, _, *options = sequence
+        tokens = [token for segment in segments for token in segment]
+        known, caches = self._find_prefix(uid, tokens)
+        if not known:
+            return sequence
+        rest = [segment for segment in (tokens[known:-1], tokens[-1:]) if segment]
+        return (uid, rest, max_tokens, list(caches), tokens[:known], *options)

@@ -73,6 +73,11 @@ def total_memory_bytes() -> int:
             return total_bytes
 
 
+def prefix_cache_share_bytes() -> int:
+    """Returns the memory, in bytes, that computed prompts may take when nobody says: an eighth of what there is."""
+    return total_memory_bytes() // 8
+
+
 def compiles_kernels() -> bool:
     """Tells whether this device compiles its kernels when they are first used, which takes seconds."""
     return current_device() is not Device.CPU

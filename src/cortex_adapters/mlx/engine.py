@@ -17,7 +17,9 @@ from cortex_adapters.mlx.jobs import Job, JobId, JobProgress, JobStep
 from cortex_adapters.mlx.memory_guard import MemoryGuard
 from cortex_adapters.mlx.model_batch import ModelBatch
 from cortex_adapters.mlx.model_loading import LanguageModel, load_language_model
-from cortex_domain.errors import ModelNotLoadedError
+from cortex_adapters.mlx.prefix_cache import PrefixCache
+from cortex_adapters.mlx.prefix_cache_use import PrefixCacheUse
+from cortex_domain.errors import InsufficientMemoryError, ModelNotLoadedError
 from cortex_domain.language_models import LoadOptions, ModelFiles, ModelId
 
 
@@ -29,6 +31,7 @@ class Engine:
     """
 
     def __init__(self, options: EngineOptions = EngineOptions()) -> None:
+        self._prefix_cache = PrefixCache(options.prefix_cache)
         self._guard = MemoryGuard(limit_bytes=options.memory_limit_bytes)
         self._batches: dict[ModelId, ModelBatch] = {}
         bound_cached_memory()
@@ -62,8 +65,8 @@ class Engine:
         """
         batch = self._batches.get(files.model_id)
         if batch is None:
-            language_model = load_language_model(files, options or LoadOptions(), guard=self._guard)
-            batch = ModelBatch(language_model, has_memory=partial(self._has_memory, files.model_id))
+            language_model = self._load_language_model(files, options or LoadOptions())
+            batch = ModelBatch(language_model, self._prefix_cache, has_memory=partial(self._has_memory, files.model_id))
             if compiles_kernels():
                 batch.warm_up()
             self._batches[files.model_id] = batch
@@ -113,18 +116,36 @@ class Engine:
         """Reads the memory that MLX holds."""
         return memory_use()
 
+    def prefix_cache_use(self) -> PrefixCacheUse:
+        """Tells what is kept of computed prompts."""
+        return self._prefix_cache.use
+
     def close(self) -> None:
         """Unloads everything and ends MLX's work on this thread; jobs that still ran are dropped without a word."""
         self._discard(list(self._batches))
         leave_thread()
 
     def _has_memory(self, model_id: ModelId, promised_bytes: int) -> bool:
-        """Tells whether the rows of a model may come to take this much; without any rows, one may always run."""
+        """Tells whether the rows of a model may come to take this much; without any rows, one may always run.
+
+        What is kept of computed prompts makes room for rows.
+        """
         promised = {other: batch.promised_bytes for other, batch in self._batches.items()}
-        if not any(promised.values()):
-            return True
         others_bytes = sum(promised.values()) - promised[model_id]
-        return others_bytes + promised_bytes <= self._guard.capacity_bytes() - self._weights_bytes()
+        left_bytes = self._guard.capacity_bytes() - self._weights_bytes() - others_bytes - promised_bytes
+        if left_bytes < 0 and any(promised.values()):
+            return False
+        self._prefix_cache.shrink(max(0, left_bytes))
+        return True
+
+    def _load_language_model(self, files: ModelFiles, options: LoadOptions) -> LanguageModel:
+        try:
+            return load_language_model(files, options, guard=self._guard)
+        except InsufficientMemoryError:
+            if not self._prefix_cache.shrink(0):
+                raise
+            release_cached_memory()
+            return load_language_model(files, options, guard=self._guard)
 
     def _weights_bytes(self) -> int:
         return sum(batch.language_model.memory.weights_bytes for batch in self._batches.values())

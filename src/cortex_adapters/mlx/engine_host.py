@@ -32,6 +32,7 @@ from cortex_adapters.mlx.engine_messages import (
 )
 from cortex_adapters.mlx.jobs import Job, JobId, JobStep
 from cortex_adapters.mlx.open_job import OpenJob
+from cortex_adapters.mlx.prefix_cache_use import PrefixCacheUse
 from cortex_adapters.mlx.suspicion import MAX_SUSPICION, died_of_call, died_of_job, suspicion_by
 from cortex_domain.errors import (
     CortexError,
@@ -76,11 +77,13 @@ class EngineHost:
 
     Attributes:
         memory_use: What MLX held after the engine's last step or command.
+        prefix_cache_use: What the engine keeps of computed prompts, and what that was good for since it was started.
         restarts: How many engines were started in place of one that had ended on its own.
     """
 
     def __init__(self, link: EngineLink) -> None:
         self.memory_use = MemoryUse()
+        self.prefix_cache_use = PrefixCacheUse()
         self.restarts = 0
         self._link = link
         self._models: dict[ModelId, _HeldModel] = {}
@@ -277,12 +280,15 @@ class EngineHost:
                 self._ready.set_result(None)
             case ModelLoaded() | ModelUnloaded() | CallFailed():
                 self.memory_use = report.memory_use
+                if isinstance(report, ModelUnloaded):
+                    self.prefix_cache_use = report.prefix_cache_use
                 self._take_answer(report)
             case JobAccepted():
                 if report.job_id in self._jobs:
                     self._jobs[report.job_id].accept(report.prompt)
             case EngineStepped():
                 self.memory_use = report.memory_use
+                self.prefix_cache_use = report.prefix_cache_use
                 for step in report.steps:
                     self._take_step(step)
             case _:
@@ -335,6 +341,7 @@ class EngineHost:
             ended = await self._run_engine(is_up)
             self._is_up = False
             self.memory_use = MemoryUse()
+            self.prefix_cache_use = PrefixCacheUse()
             if self._refusal is not None:
                 return
             if self._retired.done():

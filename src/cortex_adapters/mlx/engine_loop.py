@@ -124,7 +124,11 @@ class EngineLoop:
 
     def _unload(self, command: UnloadModel) -> ModelUnloaded:
         self._tell(self._engine.unload(command.model_id))
-        return ModelUnloaded(call_id=command.call_id, memory_use=self._engine.memory_use())
+        return ModelUnloaded(
+            call_id=command.call_id,
+            memory_use=self._engine.memory_use(),
+            prefix_cache_use=self._engine.prefix_cache_use(),
+        )
 
     def _begin(self, job: Job, begin: Callable[[], None]) -> None:
         try:
@@ -164,7 +168,13 @@ class EngineLoop:
 
     def _tell(self, steps: list[JobStep]) -> None:
         if steps:
-            self._report(EngineStepped(steps=tuple(steps), memory_use=self._engine.memory_use()))
+            self._report(
+                EngineStepped(
+                    steps=tuple(steps),
+                    memory_use=self._engine.memory_use(),
+                    prefix_cache_use=self._engine.prefix_cache_use(),
+                )
+            )
 
 
 def _require_known_tokens(job: Job, language_model: LanguageModel) -> None:

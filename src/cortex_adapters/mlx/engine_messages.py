@@ -1,10 +1,11 @@
 """What a host and its engine say to each other."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from cortex_adapters.mlx.device import MemoryUse
 from cortex_adapters.mlx.jobs import Job, JobId, JobProgress, JobStep
+from cortex_adapters.mlx.prefix_cache_use import PrefixCacheUse
 from cortex_domain.errors import CortexError
 from cortex_domain.language_models import LoadedModel, LoadOptions, ModelFiles, ModelId
 
@@ -79,6 +80,7 @@ class ModelUnloaded:
     type: Literal["unloaded"] = "unloaded"
     call_id: int
     memory_use: MemoryUse
+    prefix_cache_use: PrefixCacheUse = field(default_factory=PrefixCacheUse)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,7 @@ class EngineStepped:
     type: Literal["stepped"] = "stepped"
     steps: tuple[JobStep, ...]
     memory_use: MemoryUse
+    prefix_cache_use: PrefixCacheUse = field(default_factory=PrefixCacheUse)
 
 
 Report = EngineReady | ModelLoaded | ModelUnloaded | CallFailed | JobAccepted | EngineStepped

@@ -22,5 +22,8 @@ class MlxEngineMonitor(EngineMonitor):
             active_requests=self._host.active_jobs,
             waiting_requests=self._host.waiting_jobs,
             restarts=self._host.restarts,
+            prefix_cache_memory_bytes=self._host.prefix_cache_use.memory_bytes,
+            prompt_tokens=self._host.prefix_cache_use.prompt_tokens,
+            cached_prompt_tokens=self._host.prefix_cache_use.cached_prompt_tokens,
             failure=self._host.failure,
         )

@@ -14,6 +14,7 @@ import msgpack
 
 from cortex_adapters.mlx import engine_messages, jobs
 from cortex_adapters.mlx.device import MemoryUse
+from cortex_adapters.mlx.prefix_cache_use import PrefixCacheUse
 from cortex_adapters.mlx.worker_log import WorkerLogged
 from cortex_domain import errors, events, generation, language_models, messages
 from cortex_domain.errors import CortexError
@@ -39,9 +40,11 @@ _DATACLASSES = (
     jobs.JobProgress,
     jobs.JobStep,
     MemoryUse,
+    PrefixCacheUse,
     WorkerLogged,
     generation.SamplingParameters,
     generation.TokenUsage,
+    generation.CacheMiss,
     generation.GenerationTimings,
     events.PrefillProgress,
     events.TextDelta,
@@ -55,6 +58,7 @@ _DATACLASSES = (
 )
 _ENUMS = (
     errors.UnavailableReason,
+    generation.CacheMissReason,
     generation.FinishReason,
     language_models.Capability,
     generation.Priority,

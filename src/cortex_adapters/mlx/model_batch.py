@@ -5,6 +5,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import mlx.core as mx
+from mlx_lm.models.cache import KVCache
+
 from cortex_adapters.mlx.active_job import ActiveJob
 from cortex_adapters.mlx.answer_text import AnswerText
 from cortex_adapters.mlx.batch_generation import LeanBatchGenerator
@@ -13,8 +16,10 @@ from cortex_adapters.mlx.device import is_out_of_memory
 from cortex_adapters.mlx.fair_queue import FairQueue
 from cortex_adapters.mlx.jobs import Job, JobId, JobProgress, JobStep
 from cortex_adapters.mlx.logits_processors import make_logits_processors
+from cortex_adapters.mlx.message_positions import message_at
 from cortex_adapters.mlx.model_loading import LanguageModel
 from cortex_adapters.mlx.prefill_pacing import PrefillPacing
+from cortex_adapters.mlx.prefix_cache import FoundPrefix, ModelPrefixes, PrefixCache
 from cortex_adapters.mlx.row_admission import next_in, who_makes_room
 from cortex_adapters.mlx.speculative_generation import SpeculativeBatchGenerator
 from cortex_domain.errors import (
@@ -25,12 +30,14 @@ from cortex_domain.errors import (
     UnavailableReason,
 )
 from cortex_domain.events import GenerationEvent
-from cortex_domain.generation import SamplingParameters
+from cortex_domain.generation import CacheMiss, SamplingParameters
 
 logger = logging.getLogger(__name__)
 
 _TRIALS = (SamplingParameters(seed=0), SamplingParameters(temperature=0))
 
+KEPT_EARLY_TOKENS = 256
+"""A prompt of which as many tokens had to be computed is kept before its answer ends, for those that come meanwhile."""
 MAX_ROWS = 64
 """Sequences that one model decodes together; more wait."""
 
@@ -40,11 +47,19 @@ class ModelBatch:
 
     Args:
         language_model: The model.
+        prefix_cache: Keeps what was computed.
         has_memory: Tells whether rows that may come to take this many bytes together may run.
     """
 
-    def __init__(self, language_model: LanguageModel, *, has_memory: Callable[[int], bool] = lambda _: True) -> None:
+    def __init__(
+        self,
+        language_model: LanguageModel,
+        prefix_cache: PrefixCache,
+        *,
+        has_memory: Callable[[int], bool] = lambda _: True,
+    ) -> None:
         self.language_model = language_model
+        self._prefixes = ModelPrefixes(prefix_cache, language_model)
         self._has_memory = has_memory
         self._pacing = PrefillPacing()
         self._generator = self._make_generator()
@@ -76,7 +91,7 @@ class ModelBatch:
         """Takes a job; it goes on at the next step that has room. One that cannot be taken ends at once."""
         try:
             text = AnswerText(self.language_model.tokenizer.detokenizer, job.stop)
-            self._waiting.add(job, ActiveJob(job, progress, text, max_tokens=max_tokens))
+            self._enqueue(ActiveJob(job, progress, text, max_tokens=max_tokens))
         except Exception as error:
             logger.exception("Job %s was not admitted", job.id)
             return [_failed(job.id, "The engine could not begin", error)]
@@ -93,7 +108,7 @@ class ModelBatch:
         return self._surviving(self._step)
 
     def close(self, reason: CortexError) -> list[JobStep]:
-        """Ends all jobs with `reason` and lets go of the generator."""
+        """Ends all jobs with `reason` and lets go of the generator and of what was kept for reuse."""
         steps = self._end_running(reason)
         steps += [JobStep(job_id=active.job.id, outputs=(reason,)) for active in self._waiting.items]
         self._waiting.clear()
@@ -120,6 +135,7 @@ class ModelBatch:
         steps = [JobStep(job_id=active.job.id, outputs=(reason,)) for active in self._jobs.values()]
         self._jobs.clear()
         self._generator.close()
+        self._prefixes.forget()
         return steps
 
     def _cancel(self, job_id: JobId) -> None:
@@ -139,9 +155,13 @@ class ModelBatch:
                 done_tokens, unread_tokens=all_tokens - done_tokens, step_began_s=step_began_s
             )
             steps.append(self._collect(prompted.uid, (), events))
+            if prompted.end_of_prompt and done_tokens >= KEPT_EARLY_TOKENS:
+                self._keep_running(prompted.uid)
         for generated in token_responses:
             if generated.uid not in self._jobs:
                 continue  # a stop text ended it within the tokens of this step
+            if generated.finish_reason is not None:
+                self._keep(generated.uid, generated.all_tokens, generated.prompt_cache)
             events = self._jobs[generated.uid].take_token(generated.token, generated.finish_reason)
             steps.append(self._collect(generated.uid, (generated.token,), events))
 
@@ -183,10 +203,21 @@ class ModelBatch:
             paused = who_makes_room(newcomer, list(self._jobs.values()))
             if paused is None:
                 return False
-            self._cancel(paused.job.id)
-            paused.pause()
-            self._waiting.add(paused.job, paused)
+            self._pause(paused)
         return True
+
+    def _pause(self, active: ActiveJob) -> None:
+        for uid in [uid for uid, running in self._jobs.items() if running is active]:
+            self._keep_running(uid)
+            self._drop(uid)
+        active.pause()
+        self._enqueue(active)
+
+    def _enqueue(self, active: ActiveJob) -> None:
+        """Lets a job wait for a row, from where it is; what is computed already will not be read again."""
+        tokens = active.progress.prompt + active.progress.answer
+        active.unread_tokens = len(tokens) - self._prefixes.known_tokens(active.job.owner, tokens)
+        self._waiting.add(active.job, active)
 
     def _has_room_for(self, newcomer: ActiveJob) -> bool:
         rows = [*self._jobs.values(), newcomer]
@@ -232,6 +263,7 @@ class ModelBatch:
             logger.exception("Reading the answer of job %s failed", job_id)
             step = _failed(job_id, "The answer could not be read", error)
         if step.is_last:
+            self._keep_running(uid)  # a stop text ends what the generator would go on with
             self._drop(uid)
         return step
 
@@ -240,11 +272,37 @@ class ModelBatch:
         self._generator.remove([uid])
         del self._jobs[uid]
 
+    def _find_prefix(self, uid: int, tokens: list[int]) -> tuple[int, Sequence[KVCache]]:
+        active = self._jobs.get(uid)
+        if active is None:
+            return 0, ()  # a warm-up
+        prompt_tokens = len(active.progress.prompt)
+        found = self._prefixes.find(active.job.owner, tokens)
+        if not active.has_begun:
+            self._prefixes.count(prompt_tokens=prompt_tokens, cached_tokens=min(found.tokens, prompt_tokens))
+        active.take_reuse(found.tokens, self._cache_miss(active, tokens[:prompt_tokens], found))
+        return found.tokens, found.caches
+
+    def _cache_miss(self, active: ActiveJob, prompt: list[int], found: FoundPrefix) -> CacheMiss | None:
+        if found.reason is None or found.tokens >= len(prompt):
+            return None
+        message_index = message_at(self.language_model.tokenizer, active.job.messages, prompt, found.tokens)
+        return CacheMiss(reason=found.reason, message_index=message_index, token_position=found.tokens)
+
+    def _keep_running(self, uid: int) -> None:
+        """Keeps what the generator has computed for a sequence, if it still has it."""
+        for caches, tokens in self._generator.extract_cache([uid]).values():
+            self._keep(uid, tokens, caches)
+
+    def _keep(self, uid: int, tokens: Sequence[int], caches: Sequence[KVCache]) -> None:
+        with mx.stream(self._generator.stream):
+            self._prefixes.keep(self._jobs[uid].job.owner, tokens, caches)
+
     def _make_generator(self) -> LeanBatchGenerator:
         model = self.language_model
         if model.draft is None:
-            return LeanBatchGenerator(model, rows=MAX_ROWS)
-        return SpeculativeBatchGenerator(model, model.draft, rows=MAX_ROWS)
+            return LeanBatchGenerator(model, rows=MAX_ROWS, find_prefix=self._find_prefix)
+        return SpeculativeBatchGenerator(model, model.draft, rows=MAX_ROWS, find_prefix=self._find_prefix)
 
 
 def _failed(job_id: JobId, what: str, error: Exception) -> JobStep:

@@ -16,6 +16,7 @@ from cortex_adapters.mlx.draft_model import DraftModel, load_draft_model
 from cortex_adapters.mlx.kv_cache_measurement import measure_kv_cache
 from cortex_adapters.mlx.lora_weights import add_lora_weights
 from cortex_adapters.mlx.memory_guard import FIRST_CHAT_TOKENS, MemoryGuard
+from cortex_adapters.mlx.model_fingerprint import model_fingerprint
 from cortex_adapters.mlx.model_memory import ModelMemory, estimate_model_memory
 from cortex_adapters.mlx.model_opening import blaming_the_files, open_model, read_weights
 from cortex_adapters.mlx.row_caches import make_row_caches, require_packable
@@ -34,6 +35,7 @@ class LanguageModel:
         network: mlx-lm's module; maps token ids, shape (rows, tokens), to logits, shape (rows, tokens, vocabulary).
         tokenizer: mlx-lm's wrapper of the model's tokenizer.
         context_window: Tokens that prompt and answer may have together.
+        fingerprint: Names all that its keys and values depend on besides tokens; see `model_fingerprint`.
         vocabulary_size: Number of token ids that the tokenizer knows.
         special_texts: Texts that the tokenizer turns into control tokens.
         memory: What its weights and sequences were measured to take.
@@ -46,6 +48,7 @@ class LanguageModel:
     network: Any
     tokenizer: TokenizerWrapper
     context_window: int
+    fingerprint: bytes
     vocabulary_size: int
     special_texts: frozenset[str]
     memory: ModelMemory
@@ -100,6 +103,7 @@ def load_language_model(
         network=network,
         tokenizer=tokenizer,
         context_window=memory.context_window,
+        fingerprint=model_fingerprint(files, options),
         vocabulary_size=len(tokenizer),
         special_texts=_special_texts_of(tokenizer),
         memory=memory,

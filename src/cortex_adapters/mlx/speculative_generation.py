@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import mlx.core as mx
 
-from cortex_adapters.mlx.batch_generation import LeanBatchGenerator, LeanGenerationBatch
+from cortex_adapters.mlx.batch_generation import FindPrefix, LeanBatchGenerator, LeanGenerationBatch, nothing_known
 from cortex_adapters.mlx.batch_sampling import RowSampler, draw
 from cortex_adapters.mlx.draft_model import DraftModel
 from cortex_adapters.mlx.model_loading import LanguageModel
@@ -76,8 +76,10 @@ class SpeculativeGenerationBatch(LeanGenerationBatch):
 class SpeculativeBatchGenerator(LeanBatchGenerator):
     """Generates as `LeanBatchGenerator` does, and the same text."""
 
-    def __init__(self, language_model: LanguageModel, draft: DraftModel, *, rows: int) -> None:
-        super().__init__(language_model, rows=rows)
+    def __init__(
+        self, language_model: LanguageModel, draft: DraftModel, *, rows: int, find_prefix: FindPrefix = nothing_known
+    ) -> None:
+        super().__init__(language_model, rows=rows, find_prefix=find_prefix)
         batch: Any = SpeculativeGenerationBatch.empty(self.model, self.sampler)
         self.speculation = batch.speculation = Speculation(draft)
         self._generation_batch: SpeculativeGenerationBatch = batch

@@ -10,6 +10,7 @@ from cortex_adapters.mlx.engine_host import EngineHost
 from cortex_adapters.mlx.engine_monitor import MlxEngineMonitor
 from cortex_adapters.mlx.engine_options import EngineOptions
 from cortex_adapters.mlx.model_loader import MlxModelLoader
+from cortex_adapters.mlx.prefix_cache_use import PrefixCacheLimits
 from cortex_adapters.mlx.process_link import ProcessLink
 from cortex_adapters.mlx.starter_model import STARTER_MODEL, StarterModelStore
 from cortex_adapters.mlx.text_generator import MlxTextGenerator
@@ -29,6 +30,13 @@ def _default_model(settings: Settings) -> ModelId:
     return STARTER_MODEL if current_device() is Device.CPU else _GPU_DEFAULT_MODEL
 
 
+def _engine_options(settings: Settings) -> EngineOptions:
+    return EngineOptions(
+        memory_limit_bytes=settings.memory_limit_bytes,
+        prefix_cache=PrefixCacheLimits(memory_bytes=settings.prefix_cache_memory_bytes),
+    )
+
+
 class MlxAdapters(containers.DeclarativeContainer):
     """What the server runs on."""
 
@@ -37,7 +45,7 @@ class MlxAdapters(containers.DeclarativeContainer):
     default_model = providers.Callable(_default_model, settings)
     bundled_models = providers.Object((STARTER_MODEL,))
     placement = providers.Dependency(instance_of=EnginePlacement)
-    engine_options = providers.Singleton(EngineOptions, memory_limit_bytes=settings.provided.memory_limit_bytes)
+    engine_options = providers.Callable(_engine_options, settings)
     engine_link = providers.Selector(
         placement,
         thread=providers.Singleton(ThreadLink, providers.Factory(Engine, engine_options).provider),

@@ -13,6 +13,8 @@ from cortex_adapters.mlx.batch_sampling import RowSampler
 from cortex_adapters.mlx.logits_processors import make_logits_processors
 from cortex_adapters.mlx.model_batch import ModelBatch
 from cortex_adapters.mlx.model_loading import LanguageModel, load_language_model
+from cortex_adapters.mlx.prefix_cache import PrefixCache
+from cortex_adapters.mlx.prefix_cache_use import PrefixCacheLimits
 from cortex_domain.generation import SamplingParameters
 from cortex_domain.language_models import ModelFiles
 
@@ -123,7 +125,7 @@ def _lengths_of_forwards(model: LanguageModel, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_warming_up_leaves_nothing_behind(tiny_files: ModelFiles) -> None:
-    batch = ModelBatch(load_language_model(tiny_files))
+    batch = ModelBatch(load_language_model(tiny_files), PrefixCache(PrefixCacheLimits()))
     batch.warm_up()
     assert not batch.has_work
     assert batch.step() == []

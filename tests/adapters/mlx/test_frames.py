@@ -32,11 +32,21 @@ from cortex_adapters.mlx.engine_messages import (
 )
 from cortex_adapters.mlx.frames import HEADER, decode_body, encode_frame
 from cortex_adapters.mlx.jobs import Job, JobId, JobProgress, JobStep
+from cortex_adapters.mlx.prefix_cache_use import PrefixCacheUse
 from cortex_adapters.mlx.worker_log import WorkerLogged
 from cortex_domain import errors
 from cortex_domain.errors import CortexError
 from cortex_domain.events import GenerationFinished, PrefillProgress, TextDelta
-from cortex_domain.generation import MAX_SEED, FinishReason, GenerationTimings, Priority, SamplingParameters, TokenUsage
+from cortex_domain.generation import (
+    MAX_SEED,
+    CacheMiss,
+    CacheMissReason,
+    FinishReason,
+    GenerationTimings,
+    Priority,
+    SamplingParameters,
+    TokenUsage,
+)
 from cortex_domain.language_models import Capability, LoadedModel, LoadOptions, MemoryEstimate, ModelFiles, ModelId
 from cortex_domain.messages import Message, Role, TextPart
 
@@ -146,6 +156,19 @@ COMMANDS = (
     | st.just(StopEngine())
 )
 MEMORY_USES = st.builds(MemoryUse, active_bytes=NUMBERS, peak_bytes=NUMBERS)
+PREFIX_CACHE_USES = st.builds(
+    PrefixCacheUse,
+    memory_bytes=NUMBERS,
+    prompt_tokens=NUMBERS,
+    cached_prompt_tokens=NUMBERS,
+    evictions=NUMBERS,
+)
+CACHE_MISSES = st.builds(
+    CacheMiss,
+    reason=st.sampled_from(CacheMissReason),
+    message_index=st.none() | NUMBERS,
+    token_position=NUMBERS,
+)
 ESTIMATES = st.builds(
     MemoryEstimate,
     weights_bytes=NUMBERS,
@@ -167,7 +190,13 @@ EVENTS = (
     | st.builds(
         GenerationFinished,
         finish_reason=st.sampled_from(FinishReason),
-        usage=st.builds(TokenUsage, prompt_tokens=NUMBERS, cached_prompt_tokens=NUMBERS, completion_tokens=NUMBERS),
+        usage=st.builds(
+            TokenUsage,
+            prompt_tokens=NUMBERS,
+            cached_prompt_tokens=NUMBERS,
+            cache_miss=st.none() | CACHE_MISSES,
+            completion_tokens=NUMBERS,
+        ),
         timings=st.builds(
             GenerationTimings,
             queue_ms=SECONDS,
@@ -181,9 +210,14 @@ STEPS = st.builds(JobStep, job_id=NUMBERS.map(JobId), tokens=TOKENS, outputs=st.
 REPORTS = (
     st.just(EngineReady())
     | st.builds(ModelLoaded, call_id=NUMBERS, model=LOADED_MODELS, memory_use=MEMORY_USES)
-    | st.builds(ModelUnloaded, call_id=NUMBERS, memory_use=MEMORY_USES)
+    | st.builds(ModelUnloaded, call_id=NUMBERS, memory_use=MEMORY_USES, prefix_cache_use=PREFIX_CACHE_USES)
     | st.builds(JobAccepted, job_id=NUMBERS.map(JobId), prompt=TOKENS)
-    | st.builds(EngineStepped, steps=st.lists(STEPS, max_size=4).map(tuple), memory_use=MEMORY_USES)
+    | st.builds(
+        EngineStepped,
+        steps=st.lists(STEPS, max_size=4).map(tuple),
+        memory_use=MEMORY_USES,
+        prefix_cache_use=PREFIX_CACHE_USES,
+    )
 )
 
 

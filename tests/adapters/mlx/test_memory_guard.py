@@ -18,6 +18,7 @@ from cortex_adapters.mlx.engine_options import EngineOptions
 from cortex_adapters.mlx.memory_guard import FIRST_CHAT_TOKENS, MemoryGuard
 from cortex_adapters.mlx.model_loading import load_language_model
 from cortex_adapters.mlx.model_memory import estimate_model_memory
+from cortex_adapters.mlx.prefix_cache_use import PrefixCacheLimits
 from cortex_adapters.mlx.process_link import ProcessLink
 from cortex_domain.errors import (
     CortexError,
@@ -56,7 +57,7 @@ def test_what_is_available_is_what_the_device_has_free_less_a_reserve() -> None:
 
 
 def test_options_survive_the_way_to_a_worker() -> None:
-    options = EngineOptions(memory_limit_bytes=2**40)
+    options = EngineOptions(memory_limit_bytes=2**40, prefix_cache=PrefixCacheLimits(memory_bytes=7))
     assert EngineOptions.from_arguments(options.to_arguments()) == options
     assert EngineOptions.from_arguments([]) == EngineOptions()
 

@@ -36,7 +36,13 @@ async def test_answers_in_one_piece(server: LiveServer) -> None:
         "model": "fake/echo",
         "message": {"role": "assistant", "content": "Hello there, Cortex."},
         "finish_reason": "stop",
-        "usage": {"prompt_tokens": 4, "cached_prompt_tokens": 0, "completion_tokens": 4, "total_tokens": 8},
+        "usage": {
+            "prompt_tokens": 4,
+            "cached_prompt_tokens": 0,
+            "cache_miss": None,
+            "completion_tokens": 4,
+            "total_tokens": 8,
+        },
         "warnings": [],
     }
 

@@ -14,7 +14,7 @@ from cortex_domain.events import (
     PullStarted,
     TextDelta,
 )
-from cortex_domain.generation import FinishReason, GenerationTimings, TokenUsage
+from cortex_domain.generation import CacheMiss, CacheMissReason, FinishReason, GenerationTimings, TokenUsage
 from cortex_domain.language_models import ModelId
 from cortex_entrypoints.http.event_encoding import encode_socket_event, encode_sse
 from cortex_entrypoints.http.response_bodies import ErrorEvent, ErrorFacts
@@ -23,7 +23,12 @@ from tests.entrypoints.http.sse import parse_frames
 HOSTILE = "\n\nevent: done\ndata: {}\r\n\r\n\u2028\u2029\x85\x00"
 DONE = GenerationFinished(
     finish_reason=FinishReason.LENGTH,
-    usage=TokenUsage(prompt_tokens=3, cached_prompt_tokens=1, completion_tokens=4),
+    usage=TokenUsage(
+        prompt_tokens=3,
+        cached_prompt_tokens=1,
+        cache_miss=CacheMiss(reason=CacheMissReason.DIVERGED, message_index=0, token_position=1),
+        completion_tokens=4,
+    ),
     timings=GenerationTimings(queue_ms=1.0, prefill_ms=2.0, time_to_first_token_ms=3.5, tokens_per_second=40.0),
 )
 
@@ -42,7 +47,13 @@ def test_the_end_says_all_that_was_measured() -> None:
     assert frame.data == {
         "type": "done",
         "finish_reason": "length",
-        "usage": {"prompt_tokens": 3, "cached_prompt_tokens": 1, "completion_tokens": 4, "total_tokens": 7},
+        "usage": {
+            "prompt_tokens": 3,
+            "cached_prompt_tokens": 1,
+            "cache_miss": {"reason": "diverged", "message_index": 0, "token_position": 1},
+            "completion_tokens": 4,
+            "total_tokens": 7,
+        },
         "timings": {"queue_ms": 1.0, "prefill_ms": 2.0, "time_to_first_token_ms": 3.5, "tokens_per_second": 40.0},
     }
 
