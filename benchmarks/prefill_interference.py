@@ -55,6 +55,7 @@ class Server:
             "messages": [{"role": "user", "content": text}],
             "max_tokens": max_tokens,
             "temperature": 0.7,
+            "top_p": 1.0,
             "stream": True,
         }
         if self.model is None:
