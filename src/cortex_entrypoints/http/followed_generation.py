@@ -3,16 +3,15 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from cortex_domain.errors import CortexError, GenerationNotFoundError
+from cortex_domain.errors import ContractViolationError, CortexError, GenerationNotFoundError
 from cortex_domain.events import GenerationEvent
 from cortex_domain.ports import GenerationSuspender
 from cortex_entrypoints.http.error_responses import error_facts, log_error
 from cortex_entrypoints.http.generation_log import GenerationLog, LogReader
 from cortex_entrypoints.http.in_flight import InFlight
 from cortex_entrypoints.http.response_bodies import CancelledEvent, ErrorEvent
-from cortex_entrypoints.http.stream_ending import until_last
 from cortex_entrypoints.observation.watched_generations import CANCELLED_BY_CLIENT
 
 logger = logging.getLogger(__name__)
@@ -142,10 +141,14 @@ class FollowedGeneration:
             self._fail(error, entered)
 
     async def _copy_events(self, events: AsyncIterator[GenerationEvent]) -> None:
-        async with aclosing(until_last(events)) as remaining:
-            async for event in remaining:
-                self.log.append(event)
-                await self.log.until_readers_follow()
+        log = self.log
+        async for event in events:
+            log.append(event)
+            if log.is_complete:
+                return
+            if log.has_run_ahead:
+                await log.until_readers_follow()
+        raise ContractViolationError("The event stream stopped without its last event.")
 
     def _fail(self, error: Exception, entered: asyncio.Future[Exception | None]) -> None:
         if not entered.done():

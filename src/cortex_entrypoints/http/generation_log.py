@@ -33,6 +33,7 @@ class GenerationLog:
 
     Attributes:
         is_known: Whether anybody was given an event, and so may know the generation's id.
+        is_complete: Whether the last event is there.
 
     Args:
         account: Counts bytes in, or out when negative, and tells whether all logs together are within their bound.
@@ -47,16 +48,12 @@ class GenerationLog:
         self._has_grown = asyncio.Event()
         self._was_read = asyncio.Event()
         self.is_known = False
+        self.is_complete = False
 
     @property
     def end(self) -> int:
         """The number that the next event gets."""
         return self._first + len(self._events)
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the last event is there."""
-        return bool(self._events) and isinstance(self._events[-1], _LAST)
 
     @property
     def has_readers(self) -> bool:
@@ -68,8 +65,14 @@ class GenerationLog:
         if self.is_complete:
             return
         self._events.append(event)
+        self.is_complete = isinstance(event, _LAST)
         self._count(_size_bytes(event))
         self._has_grown.set()
+
+    @property
+    def has_run_ahead(self) -> bool:
+        """Whether it is time to see how far readers are behind: once for so many events, because it takes time."""
+        return self.end % _BURST_EVENTS == 0
 
     async def until_readers_follow(self) -> None:
         """Lets readers take what was added; waits for one who is far behind, until it is read or has left."""
@@ -108,11 +111,13 @@ class GenerationLog:
         """Drops all events; nobody may read any more."""
         self._drop(len(self._events))
 
-    async def take(self, position: int) -> Sequence[LoggedEvent]:
-        """Waits for events from a position on; none when the log ends before it."""
-        while position >= self.end and not self.is_complete:
-            self._has_grown.clear()
-            await self._has_grown.wait()
+    async def until_grown(self) -> None:
+        """Waits until an event is added."""
+        self._has_grown.clear()
+        await self._has_grown.wait()
+
+    def take(self, position: int) -> Sequence[LoggedEvent]:
+        """Returns what is there from a position on."""
         self._was_read.set()
         self.is_known = True
         start = position - self._first
@@ -162,10 +167,12 @@ class LogReader(AsyncIterator[Sequence[tuple[int, LoggedEvent]]]):
         Raises:
             StopAsyncIteration: The last one was given.
         """
-        events = await self._log.take(self.position)
-        if not events:
-            raise StopAsyncIteration
-        batch = list(enumerate(events, self.position))
+        log = self._log
+        while self.position >= log.end:
+            if log.is_complete:
+                raise StopAsyncIteration
+            await log.until_grown()
+        batch = list(enumerate(log.take(self.position), self.position))
         self.position += len(batch)
         return batch
 
