@@ -105,7 +105,8 @@ class GenerationRequest:
         owner: Who asks, up to 128 characters; a name, not a credential. Owners share the engine fairly and reuse
             nothing that was computed for another. The empty owner is one like any other.
         timeout_s: Seconds, above 0 and up to 86,400, after which nobody wants the answer any more. A request that is
-            not accepted by then is refused; an answer ends with what it has, as cancelled. None waits for ever.
+            not accepted by then is refused; an answer ends with what it has, as cancelled. The time goes on while a
+            generation is suspended. None waits for ever.
         priority: Who goes first when there is not room for all; it changes when an answer comes, never what it says.
         keep_alive_s: Seconds, 0 or more, that the model stays in memory after its last request; from now on and for
             every request, until another one says otherwise. None changes nothing.

@@ -3,9 +3,15 @@ import asyncio
 import pytest
 
 from cortex_adapters.fake import FakeClock, FakeModelLoader, FakeTextGenerator, ScriptedReply
-from cortex_domain.errors import GeneratorBusyError, GeneratorFailedError, InvalidRequestError, ModelNotLoadedError
+from cortex_domain.errors import (
+    GenerationNotFoundError,
+    GeneratorBusyError,
+    GeneratorFailedError,
+    InvalidRequestError,
+    ModelNotLoadedError,
+)
 from cortex_domain.event_stream import collect
-from cortex_domain.events import TextDelta
+from cortex_domain.events import GenerationFinished, TextDelta
 from cortex_domain.generation import FinishReason, GenerationRequest, GenerationResult, SamplingParameters
 from cortex_domain.messages import assistant_message, system_message, user_message
 from tests.adapters.fake.fake_files import FILES
@@ -100,6 +106,32 @@ async def test_script_waits_on_the_clock_and_tells_the_time_it_took() -> None:
     assert clock.monotonic_s() == 3
     assert result.timings.time_to_first_token_ms == 2000
     assert result.timings.tokens_per_second == 3
+
+
+async def test_a_deadline_passes_while_the_answer_is_suspended() -> None:
+    clock = FakeClock()
+    generator = FakeTextGenerator(loader=await loaded(), clock=clock, script=[ScriptedReply(pieces=("a",) * 9)])
+    request = GenerationRequest(model=FILES.model_id, messages=(user_message("x"),), timeout_s=5)
+    async with generator.generate_text(request) as events:
+        await anext(events)
+        generator.suspend(request.generation_id, for_s=60)
+    await clock.advance(6)
+    async with generator.resume(request.generation_id) as events:
+        *_, last = [event async for event in events]
+    assert isinstance(last, GenerationFinished)
+    assert last.finish_reason is FinishReason.CANCELLED
+
+
+async def test_only_so_many_are_kept_and_the_oldest_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cortex_adapters.fake.text_generator._MAX_SUSPENDED", 1)
+    generator = FakeTextGenerator(loader=await loaded(), clock=FakeClock())
+    requests = [GenerationRequest(model=FILES.model_id, messages=(user_message("x"),)) for _ in range(2)]
+    for request in requests:
+        async with generator.generate_text(request):
+            generator.suspend(request.generation_id, for_s=60)
+    assert generator.suspended_generations == 1
+    with pytest.raises(GenerationNotFoundError):
+        await generator.resume(requests[0].generation_id).__aenter__()
 
 
 async def test_a_waiting_answer_goes_on_when_time_passes() -> None:

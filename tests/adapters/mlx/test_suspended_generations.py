@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -18,7 +18,7 @@ from cortex_adapters.mlx.text_generator import MlxTextGenerator
 from cortex_contracts.generation_suspender import GenerationSuspenderContract, GenerationSuspenderHarness
 from cortex_domain.errors import GenerationNotFoundError, ShuttingDownError
 from cortex_domain.events import GenerationEvent, GenerationFinished, TextDelta
-from cortex_domain.generation import GenerationRequest, SamplingParameters
+from cortex_domain.generation import FinishReason, GenerationRequest, SamplingParameters
 from cortex_domain.language_models import ModelFiles
 from cortex_domain.messages import user_message
 from tests.adapters.mlx.tiny_model import END_OF_ANSWER, TINY_MODEL
@@ -123,6 +123,15 @@ async def test_times_leave_out_the_pause(generating: Generating) -> None:
     assert isinstance(finished, GenerationFinished)
     assert finished.timings.time_to_first_token_ms < 500
     assert finished.timings.tokens_per_second > TOKENS / 0.5
+
+
+async def test_a_deadline_that_passes_meanwhile_ends_it_with_what_it_has(generating: Generating) -> None:
+    request = replace(generating.request(max_tokens=300), timeout_s=0.5)
+    seen = await generating.cut(request)
+    await asyncio.sleep(0.6)
+    finished = (seen + await generating.rest(request))[-1]
+    assert isinstance(finished, GenerationFinished)
+    assert finished.finish_reason is FinishReason.CANCELLED
 
 
 async def test_the_oldest_goes_when_they_are_too_many(generating: Generating, monkeypatch: pytest.MonkeyPatch) -> None:
