@@ -5,11 +5,16 @@ token. Both are fitted to what was measured, by least squares in which old measu
 do: measured on short pieces it is far too low, so that pieces would become shorter still.
 """
 
+import math
+
 _FADING = 0.9
 """Weight that a measurement keeps with each one that follows."""
 _SURPRISE = 4.0
 """What takes more than this many times the expected time counts as if it took no more: somebody else had the device."""
 _SURPRISE_MARGIN_S = 0.02
+_GROWTH = 4.0
+"""How many times longer than the last ones (by their root mean square) a piece may be: noise alone can make tokens seem
+to cost next to nothing, and the next piece would be as long as there are tokens."""
 _FIRST_GUESS_S = 1 / 1000
 
 
@@ -40,7 +45,7 @@ class ReadingSpeed:
         Where the fixed cost leaves too little, as many as are read in the time of another fixed cost: half of the time
         is then still spent on tokens.
         """
-        return int(max(seconds - self.fixed_s, self.fixed_s) / self.token_s)
+        return int(min(max(seconds - self.fixed_s, self.fixed_s) / self.token_s, self._longest()))
 
     def observe(self, *, tokens: int, seconds: float) -> None:
         """Takes the measurement of a piece."""
@@ -52,6 +57,9 @@ class ReadingSpeed:
         self._tokens_squared = _FADING * self._tokens_squared + tokens * tokens
         self._tokens_by_seconds = _FADING * self._tokens_by_seconds + tokens * seconds
         self._fit()
+
+    def _longest(self) -> float:
+        return _GROWTH * math.sqrt(self._tokens_squared / self._weight) if self._weight else math.inf
 
     def _fit(self) -> None:
         tokens, seconds = self._tokens / self._weight, self._seconds / self._weight

@@ -44,3 +44,12 @@ def test_a_device_that_became_slower_is_followed() -> None:
         for tokens in PIECES:
             speed.observe(tokens=tokens, seconds=tokens * 0.01)
     assert speed.token_s == pytest.approx(0.01, rel=0.1)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.0001])
+def test_pieces_that_seem_to_cost_the_same_do_not_make_the_next_one_endless(noise: float) -> None:
+    speed = ReadingSpeed()
+    for number in range(20):
+        tokens = 20 if number % 2 else 30
+        speed.observe(tokens=tokens, seconds=0.2 + noise * tokens)
+    assert speed.tokens_within(0.2) <= 4 * 30
