@@ -57,8 +57,10 @@ async def fake_engine_harness(
     )
 
 
-async def fake_suspender_harness(*, patience_s: float = 60.0) -> GenerationSuspenderHarness:
-    engine = await fake_engine_harness(patience_s=patience_s)
+async def fake_suspender_harness(
+    *, capabilities: Iterable[Capability] = SAMPLING, patience_s: float = 60.0
+) -> GenerationSuspenderHarness:
+    engine = await fake_engine_harness(capabilities=capabilities, patience_s=patience_s)
     assert isinstance(engine.generator, FakeTextGenerator)
     return GenerationSuspenderHarness(
         generator=engine.generator,

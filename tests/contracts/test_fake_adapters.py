@@ -41,6 +41,12 @@ class TestFakeGenerationSuspender(GenerationSuspenderContract):
         return await fake_suspender_harness()
 
 
+class TestFakeGenerationSuspenderThatDeclaresNothing(GenerationSuspenderContract):
+    @pytest.fixture
+    async def harness(self) -> GenerationSuspenderHarness:
+        return await fake_suspender_harness(capabilities=())
+
+
 class TestFakeModelLoader(ModelLoaderContract):
     @pytest.fixture
     async def harness(self) -> ModelLoaderHarness:

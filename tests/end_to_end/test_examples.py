@@ -35,7 +35,7 @@ def _example(language: str, *marks: str) -> str:
 
 
 def test_every_example_is_covered_below() -> None:
-    assert len(_examples()) == 8
+    assert len(_examples()) == 9
 
 
 def test_health_with_curl(starter_server: LiveProcess) -> None:

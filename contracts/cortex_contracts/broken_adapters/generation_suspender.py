@@ -108,17 +108,21 @@ class ResumesWhatRuns(PassingGenerationSuspender):
 
     def __init__(self, inner: GenerationSuspender) -> None:
         super().__init__(inner)
-        self._resumed: set[str] = set()
+        self._resumed: dict[str, AsyncIterator[GenerationEvent]] = {}
+
+    def suspend(self, generation_id: str, /, *, for_s: float) -> None:
+        """Suspends, and knows that it does not run any more."""
+        super().suspend(generation_id, for_s=for_s)
+        self._resumed.pop(generation_id, None)
 
     @asynccontextmanager
     async def _resume(self, generation_id: str) -> AsyncIterator[AsyncIterator[GenerationEvent]]:
         if generation_id in self._resumed:
-            yield _nothing()
-            return
-        async with self._inner.resume(generation_id) as events:
-            self._resumed.add(generation_id)
-            yield events
-            self._resumed.discard(generation_id)
+            yield self._resumed[generation_id]
+        else:
+            async with self._inner.resume(generation_id) as events:
+                self._resumed[generation_id] = events
+                yield events
 
 
 class SuspendsAnything(PassingGenerationSuspender):
@@ -156,11 +160,6 @@ class DropsWhatItRefuses(PassingGenerationSuspender):
         except ModelNotLoadedError:
             self._inner.discard(generation_id)
             raise
-
-
-async def _nothing() -> AsyncIterator[GenerationEvent]:
-    return
-    yield
 
 
 def _breakage(
