@@ -7,6 +7,7 @@ which is said again at once.
 """
 
 import asyncio
+import socket
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -72,6 +73,8 @@ async def main() -> None:
     adapters.fake_generator = PacedGenerator(loader=adapters.loader, clock=adapters.clock)
     adapters.monitor = FakeEngineMonitor(loader=adapters.loader, generator=adapters.fake_generator)
     listener, stop = open_listener("127.0.0.1", 0), asyncio.Event()
+    # Accepted connections inherit it. The system's own choice takes megabytes, more than most answers.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32_768)
     asyncio.get_running_loop().add_reader(sys.stdin, stop.set)
     print(listener.getsockname()[1], flush=True)  # noqa: T201
     await serve_until(stop, adapters.wire(), Settings(shutdown_grace_s=0), listener=listener)

@@ -83,7 +83,7 @@ class EventStream:
 
 
 class KeptConnection:
-    """A connection that is kept from request to request."""
+    """A connection that is kept from request to request, as long as the server keeps it."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -97,12 +97,16 @@ class KeptConnection:
         writer.write(_head(path, content, "HTTP/1.1") + content)
         status, *headers = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
         [length] = [header.partition(b":")[2] for header in headers if header.startswith(b"content-length:")]
-        return int(status.split()[1]), await reader.readexactly(int(length))
+        body = await reader.readexactly(int(length))
+        if b"connection: close" in headers:
+            self.close()
+        return int(status.split()[1]), body
 
     def close(self) -> None:
-        """Closes it."""
+        """Closes it; the next request opens another."""
         if self._streams is not None:
             self._streams[1].close()
+            self._streams = None
 
 
 LEAVINGS: tuple[Callable[[EventStream], None], ...] = (EventStream.close, EventStream.reset, EventStream.half_close)

@@ -45,7 +45,9 @@ async def test_answers_go_on_when_the_worker_is_killed(tiny_server: WatchedProce
         await _kill_worker(tiny_server)
         assert await answering == undisturbed
     assert await tiny_server.metric("cortex_engine_restarts_total") == SCALE.kills
-    assert await tiny_server.metric("cortex_engine_up") == 1
+    await tiny_server.until(
+        lambda is_up: is_up == 1, "cortex_engine_up"
+    )  # the last kill may have come after the answers
     assert await tiny_server.metric("cortex_generations_failed_total") == 0
     note(f"{SCALE.kills} kills of the worker under {len(undisturbed)} answers: all {SCALE.kills * 4} as undisturbed.")
 
@@ -59,5 +61,18 @@ async def _kill_worker(server: WatchedProcess) -> None:
     async with asyncio.timeout(60):
         while (worker := server.worker()) is None:
             await asyncio.sleep(0.01)
+    restarts = await server.metric("cortex_engine_restarts_total")
     worker.kill()
-    await server.until(lambda count: count > 0, "cortex_engine_restarts_total")
+    await server.until(lambda count: count > restarts, "cortex_engine_restarts_total")
+
+
+async def test_the_server_answers_about_an_engine_that_hangs(tiny_server: WatchedProcess) -> None:
+    undisturbed = await _answers(tiny_server)
+    worker = tiny_server.worker()
+    assert worker is not None
+    worker.suspend()
+    answering = asyncio.create_task(_answers(tiny_server))
+    await tiny_server.until(lambda count: count == len(undisturbed), "cortex_engine_waiting_requests")
+    assert await tiny_server.metric("cortex_generations_in_flight") == len(undisturbed)
+    worker.resume()
+    assert await answering == undisturbed
