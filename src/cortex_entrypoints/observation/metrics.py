@@ -48,12 +48,20 @@ class Metrics:
         self.generations_finished = counter(
             "generations_finished", "Generations with a complete answer.", ["model", "finish_reason"]
         )
-        self.generations_failed = counter("generations_failed", "Generations refused or broken off.", ["code"])
+        self.generations_failed = counter(
+            "generations_failed", "Generations refused or broken off.", ["code", "reason"]
+        )
         self.generations_cancelled = counter("generations_cancelled", "Generations left before their end.", ["cause"])
         self.generations_resumed = counter("generations_resumed", "Generations that went on after they were left.")
         self.prompt_tokens = counter("prompt_tokens", "Tokens of accepted prompts.", ["model"])
         self.cached_prompt_tokens = counter(
             "cached_prompt_tokens", "Prompt tokens of complete answers that were not computed again.", ["model"]
+        )
+        self.prefix_cache_hits = counter(
+            "prefix_cache_hits", "Prompts of complete answers of which a part was computed before.", ["model"]
+        )
+        self.prefix_cache_misses = counter(
+            "prefix_cache_misses", "Prompts of complete answers whose reuse stopped early.", ["model", "reason"]
         )
         self.completion_tokens = counter("completion_tokens", "Tokens of complete answers.", ["model"])
         self.time_to_first_token = waiting(
@@ -105,8 +113,22 @@ def _engine_metrics(engine: EngineStatus) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "cortex_engine_memory_peak_bytes", "The most since the engine started.", value=engine.peak_memory_bytes
     )
+    yield from _prefix_cache_metrics(engine)
     yield CounterMetricFamily(
         "cortex_engine_restarts", "Engines started in place of one that ended on its own.", value=engine.restarts
+    )
+
+
+def _prefix_cache_metrics(engine: EngineStatus) -> Iterator[Metric]:
+    held = GaugeMetricFamily("cortex_prefix_cache_bytes", "What is kept of computed prompts.", labels=["tier"])
+    held.add_metric(["memory"], engine.prefix_cache_memory_bytes)
+    held.add_metric(["disk"], engine.prefix_cache_disk_bytes)
+    yield held
+    yield CounterMetricFamily(
+        "cortex_prefix_cache_prompt_tokens", "Tokens of prompts since the engine started.", value=engine.prompt_tokens
+    )
+    yield CounterMetricFamily(
+        "cortex_prefix_cache_hit_tokens", "Those that were computed before.", value=engine.cached_prompt_tokens
     )
 
 

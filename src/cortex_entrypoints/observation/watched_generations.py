@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import StrEnum
 from typing import Any, Final
 
-from cortex_domain.errors import CortexError
+from cortex_domain.errors import CortexError, ResourceUnavailableError
 from cortex_domain.events import GenerationEvent, GenerationFinished, GenerationStarted, TextDelta
 from cortex_domain.generation import GenerationRequest
 from cortex_entrypoints.cortex import Cortex
@@ -175,6 +175,10 @@ class _Watch:
         usage, timings, metrics = finished.usage, finished.timings, self._metrics
         metrics.generations_finished.labels(model, finished.finish_reason.value).inc()
         metrics.cached_prompt_tokens.labels(model).inc(usage.cached_prompt_tokens)
+        if usage.cached_prompt_tokens:
+            metrics.prefix_cache_hits.labels(model).inc()
+        if usage.cache_miss is not None:
+            metrics.prefix_cache_misses.labels(model, usage.cache_miss.reason.value).inc()
         metrics.completion_tokens.labels(model).inc(usage.completion_tokens)
         metrics.queue.labels(model).observe(timings.queue_ms / 1000)
         metrics.prefill.labels(model).observe(timings.prefill_ms / 1000)
@@ -190,8 +194,9 @@ class _Watch:
 
     def _conclude_failed(self, error: Exception) -> None:
         code = error.code if isinstance(error, CortexError) else "internal_error"
-        self._metrics.generations_failed.labels(code).inc()
-        self._log("generation failed", code=code)
+        reason = error.reason if isinstance(error, ResourceUnavailableError) else None
+        self._metrics.generations_failed.labels(code, reason or "").inc()
+        self._log("generation failed", code=code, reason=reason)
 
     def _conclude_cancelled(self, cause: Cause) -> None:
         self._metrics.generations_cancelled.labels(cause.value).inc()

@@ -3,6 +3,9 @@
 import asyncio
 import json
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +14,11 @@ import websockets
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from cortex_adapters.fake import FakeModelLoader, ScriptedReply
+from cortex_adapters.fake import FakeModelLoader, FakeTextGenerator, ScriptedReply
 from cortex_domain.engine_status import Device, EngineStatus
-from cortex_domain.errors import GeneratorFailedError
+from cortex_domain.errors import GeneratorBusyError, GeneratorFailedError
+from cortex_domain.events import GenerationEvent, GenerationFinished
+from cortex_domain.generation import CacheMiss, CacheMissReason, GenerationRequest
 from cortex_domain.ports import EngineMonitor
 from cortex_entrypoints.http.request_watch import RequestWatch
 from cortex_entrypoints.observation.metrics import Metrics
@@ -107,21 +112,23 @@ async def test_what_a_client_makes_up_makes_no_series(server: LiveServer) -> Non
     after = set(await read(server))
     assert not any("made" in str(key) or "somebody" in str(key) for key in after)
     new = {labels for name, labels in after - before if name == "cortex_generations_failed_total"}
-    assert new == {(("code", "model_not_found"),)}
+    assert new == {(("code", "model_not_found"), ("reason", ""))}
 
 
 async def test_failures_by_code() -> None:
     replies = [
         ScriptedReply(refusal=GeneratorFailedError("It fell over.")),
+        ScriptedReply(refusal=GeneratorBusyError("Too many.")),
         ScriptedReply(pieces=("a ", "b "), failure=GeneratorFailedError("It fell over.")),
     ]
     async with live_server(adapters=FakeAdapters(script=replies)) as server:
-        await server.client.post(STREAM, json=HELLO)
-        await server.client.post(STREAM, json=HELLO)
+        for _ in replies:
+            await server.client.post(STREAM, json=HELLO)
         await server.client.post(STREAM, json=HELLO | {"model": "not/here"})
         samples = await read(server)
-    assert value(samples, "generations_failed_total", code="generator_failed") == 2
-    assert value(samples, "generations_failed_total", code="model_not_found") == 1
+    assert value(samples, "generations_failed_total", code="generator_busy", reason="queue_full") == 1
+    assert value(samples, "generations_failed_total", code="generator_failed", reason="") == 2
+    assert value(samples, "generations_failed_total", code="model_not_found", reason="") == 1
     assert value(samples, "generations_in_flight") == 0
 
 
@@ -212,7 +219,15 @@ class _Broken(EngineMonitor):
     restarts = 3
 
     def status(self) -> EngineStatus:
-        return EngineStatus(device=Device.CPU, waiting_requests=7, restarts=self.restarts)
+        return EngineStatus(
+            device=Device.CPU,
+            waiting_requests=7,
+            restarts=self.restarts,
+            prefix_cache_memory_bytes=40,
+            prefix_cache_disk_bytes=70,
+            prompt_tokens=12,
+            cached_prompt_tokens=5,
+        )
 
 
 def test_the_queue_and_restarts() -> None:
@@ -220,6 +235,46 @@ def test_the_queue_and_restarts() -> None:
     assert registry.get_sample_value("cortex_engine_waiting_requests") == 7
     assert registry.get_sample_value("cortex_engine_restarts_total") == 3
     assert registry.get_sample_value("cortex_event_loop_tasks") == 0
+
+
+def test_what_is_kept_of_prompts() -> None:
+    registry = Metrics(engine_monitor=_Broken(), loaded_models=FakeModelLoader().loaded).registry
+    assert registry.get_sample_value("cortex_prefix_cache_bytes", {"tier": "memory"}) == 40
+    assert registry.get_sample_value("cortex_prefix_cache_bytes", {"tier": "disk"}) == 70
+    assert registry.get_sample_value("cortex_prefix_cache_prompt_tokens_total") == 12
+    assert registry.get_sample_value("cortex_prefix_cache_hit_tokens_total") == 5
+
+
+class _Reusing(FakeTextGenerator):
+    """Says that it reused a part of each prompt, and why not more."""
+
+    def generate_text(self, request: GenerationRequest, /) -> Any:
+        return self._reuse(request)
+
+    @asynccontextmanager
+    async def _reuse(self, request: GenerationRequest) -> AsyncIterator[AsyncIterator[GenerationEvent]]:
+        async with super().generate_text(request) as events:
+            yield self._with_reuse(events)
+
+    async def _with_reuse(self, events: AsyncIterator[GenerationEvent]) -> AsyncIterator[GenerationEvent]:
+        miss = CacheMiss(reason=CacheMissReason.DIVERGED, message_index=0, token_position=3)
+        async for event in events:
+            if isinstance(event, GenerationFinished):
+                yield replace(event, usage=replace(event.usage, cached_prompt_tokens=3, cache_miss=miss))
+            else:
+                yield event
+
+
+async def test_prompts_that_were_computed_before() -> None:
+    adapters = FakeAdapters()
+    adapters.generator = _Reusing(loader=adapters.loader, clock=adapters.clock)
+    async with live_server(adapters=adapters) as server:
+        await server.client.post("/api/chat/completions", json=HELLO)
+        samples = await read(server)
+    echo = {"model": "fake/echo"}
+    assert value(samples, "cached_prompt_tokens_total", **echo) == 3
+    assert value(samples, "prefix_cache_hits_total", **echo) == 1
+    assert value(samples, "prefix_cache_misses_total", reason="diverged", **echo) == 1
 
 
 def test_every_metric_is_documented_as_it_is() -> None:
