@@ -34,7 +34,7 @@ from cortex_entrypoints.http.request_bodies import ChatBody, ChatDefaults
 from cortex_entrypoints.http.request_reading import read_body
 from cortex_entrypoints.http.response_bodies import ChatCompletion
 
-_CHAT_ERRORS = (
+CHAT_ERRORS = (
     InvalidRequestError,
     ModelNotFoundError,
     ModelNotDownloadedError,
@@ -58,7 +58,7 @@ def chat_routes(cortex: Cortex, defaults: ChatDefaults, in_flight: InFlight, gen
     routes = Blueprint("chat", __name__, url_prefix="/api/chat")
 
     @routes.post("/completions")
-    @documented(OperationNotes(tag="chat", body=ChatBody, answer=ChatCompletion, errors=_CHAT_ERRORS))
+    @documented(OperationNotes(tag="chat", body=ChatBody, answer=ChatCompletion, errors=CHAT_ERRORS))
     async def complete_chat() -> Response:
         """Answers a chat in one piece. A model that is not in memory is loaded first."""
         request = (await read_body(ChatBody)).to_domain(defaults)
@@ -66,7 +66,7 @@ def chat_routes(cortex: Cortex, defaults: ChatDefaults, in_flight: InFlight, gen
             return json_response(ChatCompletion.from_result(await collect(events)))
 
     @routes.post("/completions/stream")
-    @documented(OperationNotes(tag="chat", body=ChatBody, events=GenerationStreamEvent, errors=_CHAT_ERRORS))
+    @documented(OperationNotes(tag="chat", body=ChatBody, events=GenerationStreamEvent, errors=CHAT_ERRORS))
     async def stream_chat() -> Response:
         """Answers a chat as it is generated.
 

@@ -129,6 +129,13 @@ def error_facts(error: Exception, /) -> ErrorFacts:
     )
 
 
+def http_refusal_facts(error: HTTPException, /) -> ErrorFacts:
+    """Tells what a client may know of what Quart refuses by itself."""
+    status = error.code or 500
+    code, message = HTTP_REFUSALS.get(status, ("bad_request", "The request is not valid HTTP for this path."))
+    return _INTERNAL_FACTS if status >= 500 else ErrorFacts(code=code, message=message)
+
+
 def error_response(error: CortexError, /) -> Response:
     """Builds the answer to a request that ended with this error."""
     response = _json_response(error_facts(error), status_of(type(error)))
@@ -176,10 +183,7 @@ def _details(error: CortexError) -> dict[str, Any]:
 
 
 def _http_refusal(error: HTTPException) -> Response:
-    status = error.code or 500
-    code, message = HTTP_REFUSALS.get(status, ("bad_request", "The request is not valid HTTP for this path."))
-    facts = _INTERNAL_FACTS if status >= 500 else ErrorFacts(code=code, message=message)
-    response = _json_response(facts, status)
+    response = _json_response(http_refusal_facts(error), error.code or 500)
     response.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
     return response
 

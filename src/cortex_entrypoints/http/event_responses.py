@@ -2,8 +2,9 @@
 
 import itertools
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
+from typing import TypeVar
 
 from quart import Response
 
@@ -18,22 +19,51 @@ from cortex_entrypoints.http.stream_ending import until_last
 
 logger = logging.getLogger(__name__)
 
-StreamItem = GenerationEvent | PullEvent
+EventT = TypeVar("EventT", bound=GenerationEvent | PullEvent)
 
 
 async def event_response(
-    stream: AbstractAsyncContextManager[AsyncIterator[StreamItem]], in_flight: InFlight, /
+    stream: AbstractAsyncContextManager[AsyncIterator[EventT]], in_flight: InFlight, /
+) -> Response:
+    """Enters a stream and responds with its events, as the native API writes them.
+
+    Raises:
+        CortexError: What entering the stream raises, or that the server is stopping.
+    """
+    sequence = itertools.count()
+
+    def encode_error(error: Exception) -> bytes:
+        return encode_sse(ErrorEvent(error=error_facts(error)), sequence=next(sequence))
+
+    return await encoded_response(
+        stream, in_flight, encode=lambda event: encode_sse(event, sequence=next(sequence)), encode_error=encode_error
+    )
+
+
+async def encoded_response(
+    stream: AbstractAsyncContextManager[AsyncIterator[EventT]],
+    in_flight: InFlight,
+    /,
+    *,
+    encode: Callable[[EventT], bytes],
+    encode_error: Callable[[Exception], bytes],
 ) -> Response:
     """Enters a stream and responds with its events.
 
     A stream that refuses to be entered raises here, where an error is still an HTTP status. The current request owns
     the stream from then on and leaves it when the answer is sent or the client is gone, be that before the first byte.
 
+    Args:
+        stream: The stream.
+        in_flight: Lets it in and ends it when the server stops.
+        encode: Writes one event as frames.
+        encode_error: Writes the error that the stream ends with as a frame.
+
     Raises:
         CortexError: What entering the stream raises, or that the server is stopping.
     """
     events = await current_request().resources.enter_async_context(in_flight.following(stream))
-    return frame_response(_frames(events))
+    return frame_response(_frames(events, encode, encode_error))
 
 
 def frame_response(frames: AsyncIterator[bytes], /) -> Response:
@@ -44,15 +74,16 @@ def frame_response(frames: AsyncIterator[bytes], /) -> Response:
     return response
 
 
-async def _frames(events: AsyncIterator[StreamItem]) -> AsyncIterator[bytes]:
-    sequence = itertools.count()
+async def _frames(
+    events: AsyncIterator[EventT], encode: Callable[[EventT], bytes], encode_error: Callable[[Exception], bytes]
+) -> AsyncIterator[bytes]:
     try:
         async with aclosing(until_last(events)) as remaining:
             async for event in remaining:
-                yield encode_sse(event, sequence=next(sequence))
+                yield encode(event)
     except CortexError as error:
         log_error(error)
-        yield encode_sse(ErrorEvent(error=error_facts(error)), sequence=next(sequence))
+        yield encode_error(error)
     except Exception as error:
         logger.exception("A stream failed")
-        yield encode_sse(ErrorEvent(error=error_facts(error)), sequence=next(sequence))
+        yield encode_error(error)

@@ -39,8 +39,8 @@ from cortex_entrypoints.http.request_reading import read_optional_body
 from cortex_entrypoints.http.response_bodies import ModelList
 
 _DESCRIPTOR = TypeAdapter(ModelDescriptor)
-_NAMING_ERRORS = (InvalidRequestError, ModelNotFoundError, StorageError)
-_UNLOADING_ERRORS = (*_NAMING_ERRORS, GeneratorFailedError, ShuttingDownError)
+NAMING_ERRORS = (InvalidRequestError, ModelNotFoundError, StorageError)
+_UNLOADING_ERRORS = (*NAMING_ERRORS, GeneratorFailedError, ShuttingDownError)
 _LOADING_ERRORS = (
     *_UNLOADING_ERRORS,
     ModelNotDownloadedError,
@@ -49,9 +49,9 @@ _LOADING_ERRORS = (
     InvalidModelError,
     InsufficientMemoryError,
 )
-_DELETING_ERRORS = (*_NAMING_ERRORS, ModelInUseError, ShuttingDownError)
+_DELETING_ERRORS = (*NAMING_ERRORS, ModelInUseError, ShuttingDownError)
 _PULLING_ERRORS = (
-    *_NAMING_ERRORS,
+    *NAMING_ERRORS,
     ModelAccessDeniedError,
     InvalidModelError,
     InsufficientStorageError,
@@ -73,7 +73,7 @@ def model_routes(cortex: Cortex, in_flight: InFlight, lora_directory: LoraDirect
         return json_response({"models": models, "default_model": cortex.default_model})
 
     @routes.get("/<model:model_id>")
-    @documented(OperationNotes(tag="models", answer=ModelDescriptor, errors=_NAMING_ERRORS))
+    @documented(OperationNotes(tag="models", answer=ModelDescriptor, errors=NAMING_ERRORS))
     async def describe_model(model_id: str) -> Response:
         """Describes a model."""
         name = await resolve_model_name(model_id, cortex.describe_model)

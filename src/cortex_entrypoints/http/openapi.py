@@ -21,11 +21,11 @@ from cortex_entrypoints.http.edge_errors import (
     OriginNotAllowedError,
     UnsupportedMediaTypeError,
 )
-from cortex_entrypoints.http.error_responses import HTTP_REFUSALS, status_of
+from cortex_entrypoints.http.error_responses import HTTP_REFUSALS
 from cortex_entrypoints.http.event_encoding import StreamEvent
 from cortex_entrypoints.http.operation_notes import OperationNotes, notes_of
 from cortex_entrypoints.http.request_bodies import Body
-from cortex_entrypoints.http.response_bodies import ErrorBody, ErrorEvent
+from cortex_entrypoints.http.response_bodies import ErrorEvent
 
 API_INFO: Final = Info(
     title="Cortex",
@@ -144,10 +144,13 @@ class ApiDescription(OpenAPIProvider):
             return self._event_stream(notes.events)
         if notes.answer is None:
             return {"description": "Done."}
-        return {"description": "The answer.", "content": {"application/json": {"schema": self._ref(notes.answer)}}}
+        content = {"application/json": {"schema": self._ref(notes.answer)}}
+        if notes.chunks is not None:
+            content["text/event-stream"] = {"schema": self._chunk_stream(notes.chunks)}
+        return {"description": "The answer.", "content": content}
 
     def _failure(self, status: int, codes: list[str], notes: OperationNotes) -> dict[str, Any]:
-        schema = self._ref(ErrorBody)
+        schema = self._ref(notes.error_form.body)
         if status == 503 and notes.unhealthy:
             schema = {"anyOf": [self._ref(notes.answer), schema]}
         response: dict[str, Any] = {
@@ -179,6 +182,16 @@ class ApiDescription(OpenAPIProvider):
         }
         return {"description": "Server-sent events.", "content": {"text/event-stream": {"schema": frame}}}
 
+    def _chunk_stream(self, chunks: object) -> dict[str, Any]:
+        chunk = {
+            "type": "string",
+            "description": "One line of JSON: a chunk, or an error, which is the last.",
+            "contentMediaType": "application/json",
+            "contentSchema": self._ref(chunks),
+        }
+        data = {"anyOf": [{"const": "[DONE]", "description": "Comes after a whole answer."}, chunk]}
+        return {"type": "object", "description": "One frame.", "required": ["data"], "properties": {"data": data}}
+
     def _ref(self, type_: object) -> dict[str, Any]:
         return self._schemas.refs[type_]
 
@@ -200,12 +213,15 @@ class _SchemaGenerator(GenerateJsonSchema):
     """Knows that an answer has all its fields, those with a default too, but for those that are left out when null."""
 
     def field_is_required(self, field: ModelField | DataclassField | TypedDictField, total: bool) -> bool:
+        if field["type"] == "typed-dict-field":
+            return bool(field.get("required", total))
         is_left_out = field.get("serialization_exclude_if") is not None
         return super().field_is_required(field, total) or (self.mode == "serialization" and not is_left_out)
 
 
 def _types_of(notes: OperationNotes) -> Iterator[Any]:
-    yield from (type_ for type_ in (notes.body, notes.answer, ErrorBody) if type_ is not None)
+    types = (notes.body, notes.answer, notes.chunks, notes.error_form.body)
+    yield from (type_ for type_ in types if type_ is not None)
     if notes.events is not None:
         yield from (*get_args(notes.events), ErrorEvent)
 
@@ -225,11 +241,12 @@ def _event_name(kind: type[StreamEvent]) -> str:
 
 
 def _codes_by_status(notes: OperationNotes) -> dict[int, list[str]]:
+    form = notes.error_form
     codes: dict[int, list[str]] = {500: ["internal_error"]}
     errors: list[type[CortexError]] = [*_COMMON_ERRORS, *notes.errors]
     if notes.body is not None:
         errors += _BODY_ERRORS
         codes |= {status: [HTTP_REFUSALS[status][0]] for status in _BODY_REFUSALS}
     for error in errors:
-        codes.setdefault(status_of(error), []).append(error.code)
+        codes.setdefault(form.status_of(error), []).append(form.code_of(error.code))
     return codes

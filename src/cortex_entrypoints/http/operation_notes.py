@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from cortex_domain.errors import CortexError
+from cortex_entrypoints.http.error_forms import NATIVE_ERRORS, ErrorForm
 
 HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
 
@@ -24,10 +25,12 @@ class OperationNotes:
         answer: Type of its JSON answer; None has none.
         status: Status of a success.
         events: Union of the events that it streams; None streams none.
+        chunks: Type of what it streams instead of its answer when the body asks for that; None never does.
         parameters: Headers and query parameters that it reads, as OpenAPI describes them.
         may_be_empty: Whether it also answers with 204 and nothing.
         unhealthy: Whether it also answers with the same type and status 503.
         errors: What it can raise, besides what every operation can.
+        error_form: How it tells them.
     """
 
     tag: str
@@ -36,10 +39,12 @@ class OperationNotes:
     answer: Any = None
     status: int = 200
     events: Any = None
+    chunks: Any = None
     parameters: tuple[Mapping[str, Any], ...] = ()
     may_be_empty: bool = False
     unhealthy: bool = False
     errors: tuple[type[CortexError], ...] = ()
+    error_form: ErrorForm = NATIVE_ERRORS
 
 
 def documented(notes: OperationNotes, /) -> Callable[[HandlerT], HandlerT]:

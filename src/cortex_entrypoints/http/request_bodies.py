@@ -22,6 +22,8 @@ from cortex_domain.messages import AudioPart, ContentPart, ImagePart, Message, R
 MAX_MESSAGES = 10_000
 MAX_PARTS = 1_000
 MAX_INTEGER = 2**31 - 1
+LEAST_TIMEOUT_S = 0.1
+"""Sooner, no server has even begun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +155,7 @@ def _stop_tag(value: object) -> str | None:
     return "<many>" if isinstance(value, list) else None
 
 
-def _whole_number(value: object) -> object:
+def whole_number(value: object) -> object:
     """JSON knows one kind of number: 5.0 is the integer 5."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -178,11 +180,11 @@ TopP = Annotated[float, Field(gt=0, le=1, description="Keep the smallest set of 
 TopK = Annotated[
     int,
     Field(ge=1, le=MAX_INTEGER, description="Keep this many tokens; all if absent."),
-    BeforeValidator(_whole_number),
+    BeforeValidator(whole_number),
 ]
 MinP = Annotated[float, Field(ge=0, le=1, description="Drop tokens below this share of the best one's probability.")]
 MaxTokens = Annotated[
-    int, Field(ge=1, le=MAX_INTEGER, description="Longest answer, in tokens."), BeforeValidator(_whole_number)
+    int, Field(ge=1, le=MAX_INTEGER, description="Longest answer, in tokens."), BeforeValidator(whole_number)
 ]
 StopTexts = Annotated[
     Annotated[StopText, Tag("<one>")] | Annotated[list[StopText], Field(max_length=MAX_STOP_TEXTS), Tag("<many>")],
@@ -192,7 +194,7 @@ StopTexts = Annotated[
     Field(description="Texts that end the answer and are not part of it."),
 ]
 Seed = Annotated[
-    int, Field(ge=0, le=MAX_SEED, description="Same seed and request, same answer."), BeforeValidator(_whole_number)
+    int, Field(ge=0, le=MAX_SEED, description="Same seed and request, same answer."), BeforeValidator(whole_number)
 ]
 RepetitionPenalty = Annotated[
     float, Field(gt=0, le=2, description="Divides the logits of tokens seen in prompt and answer; 1 changes nothing.")
@@ -231,7 +233,7 @@ KeepAlive = Annotated[
 TimeoutSeconds = Annotated[
     float,
     Field(
-        gt=0,
+        ge=LEAST_TIMEOUT_S,
         le=MAX_TIMEOUT_S,
         description="Seconds, loading included, after which an answer ends with what it has, as cancelled; a request "
         "that has not been accepted by then is refused.",
@@ -276,7 +278,7 @@ DraftModelName = Annotated[
 ]
 KvCacheBits = Annotated[
     Literal[8, 4],
-    BeforeValidator(_whole_number),
+    BeforeValidator(whole_number),
     Field(
         description="Bits of each number that is kept of tokens read and drawn; as computed if absent. 8 takes about "
         "half the memory of 16-bit numbers, 4 about a quarter, at some cost in exactness and time."

@@ -41,7 +41,7 @@ async def test_the_served_description_is_that_of_the_code(server: LiveServer, de
 def test_every_api_route_is_described() -> None:
     app = create_app(FakeAdapters().wire(), Settings(port=0))
     for rule in app.url_map.iter_rules():
-        is_api = rule.rule.startswith("/api") and not rule.websocket
+        is_api = rule.rule.startswith(("/api", "/v1")) and not rule.websocket
         assert (notes_of(app.view_functions[rule.endpoint]) is not None) == (is_api or rule.rule == "/"), rule
 
 

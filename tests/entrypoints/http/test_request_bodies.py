@@ -158,7 +158,7 @@ BAD_FIELDS: list[tuple[str, dict[str, Any]]] = [
     ("logit_bias.5", {"logit_bias": {"5": 101}}),
     ("owner", {"owner": "a" * 129}),
     ("priority", {"priority": "urgent"}),
-    ("timeout_s", {"timeout_s": 0}),
+    ("timeout_s", {"timeout_s": 0.09}),
     ("timeout_s", {"timeout_s": 86_401}),
 ]
 

@@ -1,0 +1,207 @@
+"""The domain's answers as OpenAI's chat completion objects. Pure: no request, no clock, no I/O."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NotRequired, assert_never
+
+from pydantic_core import to_json
+from typing_extensions import TypedDict
+
+from cortex_domain.events import (
+    GenerationEvent,
+    GenerationFinished,
+    GenerationStarted,
+    PrefillProgress,
+    TextDelta,
+)
+from cortex_domain.generation import FinishReason, GenerationResult, TokenUsage
+
+LAST_FRAME = b"data: [DONE]\n\n"
+
+OpenAiFinishReason = Literal["stop", "length"]
+
+
+class PromptTokensDetails(TypedDict):
+    """What the prompt's tokens were."""
+
+    cached_tokens: int
+    audio_tokens: int
+
+
+class CompletionTokensDetails(TypedDict):
+    """What the answer's tokens were."""
+
+    reasoning_tokens: int
+    audio_tokens: int
+    accepted_prediction_tokens: int
+    rejected_prediction_tokens: int
+
+
+class Usage(TypedDict):
+    """Tokens read and written."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: PromptTokensDetails
+    completion_tokens_details: CompletionTokensDetails
+
+
+class CompletionMessage(TypedDict):
+    """The assistant's turn."""
+
+    role: Literal["assistant"]
+    content: str
+    refusal: None
+    annotations: list[Any]
+
+
+class CompletionChoice(TypedDict):
+    """One answer."""
+
+    index: int
+    message: CompletionMessage
+    logprobs: None
+    finish_reason: OpenAiFinishReason
+
+
+class ChatCompletionObject(TypedDict):
+    """A whole answer. `warnings` is an addition: what was done otherwise than asked, one sentence each."""
+
+    id: str
+    object: Literal["chat.completion"]
+    created: int
+    model: str
+    choices: list[CompletionChoice]
+    usage: Usage
+    warnings: NotRequired[list[str]]
+
+
+class ChunkDelta(TypedDict, total=False):
+    """What comes next. Clients append texts, so the role comes once."""
+
+    role: Literal["assistant"]
+    content: str
+    refusal: None
+
+
+class ChunkChoice(TypedDict):
+    """The next piece of one answer."""
+
+    index: int
+    delta: ChunkDelta
+    logprobs: None
+    finish_reason: OpenAiFinishReason | None
+
+
+class ChatCompletionChunk(TypedDict):
+    """A piece of an answer; the last one, where usage was asked for, has no choices. `warnings` is an addition."""
+
+    id: str
+    object: Literal["chat.completion.chunk"]
+    created: int
+    model: str
+    choices: list[ChunkChoice]
+    usage: NotRequired[Usage | None]
+    warnings: NotRequired[list[str]]
+
+
+def completion_object(result: GenerationResult, /, *, warnings: Sequence[str]) -> ChatCompletionObject:
+    """Builds a `chat.completion`.
+
+    Args:
+        result: The answer.
+        warnings: What the dialect did otherwise than asked, besides the answer's own warnings.
+    """
+    message = CompletionMessage(role="assistant", content=result.text, refusal=None, annotations=[])
+    finish_reason = _finish_reason(result.finish_reason)
+    completion = ChatCompletionObject(
+        id=result.generation_id,
+        object="chat.completion",
+        created=result.created_s,
+        model=result.model,
+        choices=[CompletionChoice(index=0, message=message, logprobs=None, finish_reason=finish_reason)],
+        usage=usage_object(result.usage),
+    )
+    if all_warnings := [*result.warnings, *warnings]:
+        completion["warnings"] = all_warnings
+    return completion
+
+
+def usage_object(usage: TokenUsage, /) -> Usage:
+    """Builds a `usage`."""
+    return Usage(
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        total_tokens=usage.total_tokens,
+        prompt_tokens_details=PromptTokensDetails(cached_tokens=usage.cached_prompt_tokens, audio_tokens=0),
+        completion_tokens_details=CompletionTokensDetails(
+            reasoning_tokens=0, audio_tokens=0, accepted_prediction_tokens=0, rejected_prediction_tokens=0
+        ),
+    )
+
+
+class ChatChunks:
+    """Turns the events of one answer into frames of `chat.completion.chunk`.
+
+    Args:
+        wants_usage: Whether the last chunk tells the usage, and the others that they do not.
+        warnings: What the dialect does otherwise than asked.
+    """
+
+    def __init__(self, *, wants_usage: bool, warnings: Sequence[str]) -> None:
+        self._wants_usage = wants_usage
+        self._warnings = warnings
+        self._started: GenerationStarted
+
+    def encode(self, event: GenerationEvent, /) -> bytes:
+        """Encodes one event of an answer, in order; the last one ends the stream."""
+        return b"".join(self._frames(event))
+
+    def _frames(self, event: GenerationEvent) -> Iterator[bytes]:
+        match event:
+            case GenerationStarted():
+                self._started = event
+                yield _data(self._first_chunk(event))
+            case PrefillProgress():
+                # A comment, which clients skip: it keeps the connection from looking dead while a long prompt is read.
+                yield b": prompt %d of %d tokens\n\n" % (event.processed_tokens, event.total_tokens)
+            case TextDelta():
+                yield _data(self._chunk([_choice(ChunkDelta(content=event.text))]))
+            case GenerationFinished():
+                yield _data(self._chunk([_choice(ChunkDelta(), _finish_reason(event.finish_reason))]))
+                if self._wants_usage:
+                    yield _data({**self._chunk([]), "usage": usage_object(event.usage)})
+                yield LAST_FRAME
+            case _:
+                assert_never(event)
+
+    def _first_chunk(self, started: GenerationStarted) -> ChatCompletionChunk:
+        chunk = self._chunk([_choice(ChunkDelta(role="assistant", content="", refusal=None))])
+        if warnings := [*started.warnings, *self._warnings]:
+            chunk["warnings"] = warnings
+        return chunk
+
+    def _chunk(self, choices: list[ChunkChoice]) -> ChatCompletionChunk:
+        chunk = ChatCompletionChunk(
+            id=self._started.generation_id,
+            object="chat.completion.chunk",
+            created=self._started.created_s,
+            model=self._started.model,
+            choices=choices,
+        )
+        if self._wants_usage:
+            chunk["usage"] = None
+        return chunk
+
+
+def _choice(delta: ChunkDelta, finish_reason: OpenAiFinishReason | None = None) -> ChunkChoice:
+    return ChunkChoice(index=0, delta=delta, logprobs=None, finish_reason=finish_reason)
+
+
+def _finish_reason(reason: FinishReason) -> OpenAiFinishReason:
+    # OpenAI's clients know no other reasons. Who cancelled an answer does not wait for its end.
+    return "length" if reason is FinishReason.LENGTH else "stop"
+
+
+def _data(chunk: object) -> bytes:
+    return b"data: %b\n\n" % to_json(chunk)

@@ -1,0 +1,131 @@
+"""Messages as OpenAI's chat API writes them."""
+
+import base64
+import binascii
+import re
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag
+
+from cortex_domain.errors import InvalidRequestError
+from cortex_domain.messages import AudioPart, ContentPart, ImagePart, Message, Role, TextPart
+from cortex_entrypoints.http.request_bodies import MAX_PARTS, Body, FileBytes
+
+_ROLES: Final = {
+    "system": Role.SYSTEM,
+    "developer": Role.SYSTEM,
+    "user": Role.USER,
+    "assistant": Role.ASSISTANT,
+}
+_DATA_URL: Final = re.compile(r"data:(image/[A-Za-z0-9.+-]{1,64});base64,(.+)", re.DOTALL)
+
+
+class TextPartBody(Body):
+    """Plain text."""
+
+    type: Literal["text"]
+    text: str
+
+    def to_domain(self) -> TextPart:
+        """Builds the part."""
+        return TextPart(text=self.text)
+
+
+class ImageUrlBody(Body):
+    """Where a picture is: in the URL itself, because a server that fetches URLs for strangers can be turned inward."""
+
+    url: str = Field(description="`data:image/…;base64,…`")
+    detail: Literal["auto", "low", "high", "original"] | None = None
+
+
+class ImagePartBody(Body):
+    """A picture, for models that list the capability `image_input`."""
+
+    type: Literal["image_url"]
+    image_url: ImageUrlBody
+
+    def to_domain(self) -> ImagePart:
+        """Builds the part.
+
+        Raises:
+            InvalidRequestError: The picture is not in the URL.
+        """
+        found = _DATA_URL.fullmatch(self.image_url.url)
+        if found is None:
+            raise _not_a_data_url()
+        try:
+            return ImagePart(data=base64.b64decode(found[2], validate=True), media_type=found[1])
+        except (binascii.Error, ValueError):
+            raise _not_a_data_url() from None
+
+
+class InputAudioBody(Body):
+    """A sound file."""
+
+    data: FileBytes
+    format: Literal["wav", "mp3"]
+
+
+class AudioPartBody(Body):
+    """A sound, for models that list the capability `audio_input`."""
+
+    type: Literal["input_audio"]
+    input_audio: InputAudioBody
+
+    def to_domain(self) -> AudioPart:
+        """Builds the part."""
+        media_type = "audio/mpeg" if self.input_audio.format == "mp3" else "audio/wav"
+        return AudioPart(data=self.input_audio.data, media_type=media_type)
+
+
+def _part_tag(value: object) -> str | None:
+    kind = value.get("type") if isinstance(value, dict) else None
+    return f"<{kind}>" if kind in ("text", "image_url", "input_audio") else None
+
+
+PartBody = Annotated[
+    Annotated[TextPartBody, Tag("<text>")]
+    | Annotated[ImagePartBody, Tag("<image_url>")]
+    | Annotated[AudioPartBody, Tag("<input_audio>")],
+    Discriminator(
+        _part_tag,
+        custom_error_type="part_type",
+        custom_error_message="Input should be an object whose type is 'text', 'image_url' or 'input_audio'",
+    ),
+]
+
+
+def _as_parts(value: object) -> object:
+    """A text is a list of one part."""
+    return [{"type": "text", "text": value}] if isinstance(value, str) else value
+
+
+class MessageBody(Body):
+    """One turn of the chat."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: Annotated[
+        list[PartBody],
+        BeforeValidator(_as_parts, json_schema_input_type=str | list[PartBody]),
+        Field(min_length=1, max_length=MAX_PARTS),
+    ]
+    name: str | None = None
+    refusal: None = None
+    audio: None = None
+    tool_calls: Annotated[list[Any], Field(max_length=0)] | None = None
+
+    def to_domain(self) -> Message:
+        """Builds the message.
+
+        Raises:
+            InvalidRequestError: A part is not what its role may say.
+        """
+        parts: tuple[ContentPart, ...] = tuple(part.to_domain() for part in self.content)
+        return Message(role=_ROLES[self.role], parts=parts)
+
+
+def _not_a_data_url() -> InvalidRequestError:
+    return InvalidRequestError(
+        "image_url.url must hold the picture itself: 'data:image/png;base64,…'. Pictures elsewhere are not fetched.",
+        parameter="messages",
+    )

@@ -1,0 +1,96 @@
+"""The routes below `/v1` that OpenAI's clients call."""
+
+from quart import Blueprint, Response
+from werkzeug.exceptions import HTTPException
+
+from cortex_domain.errors import CortexError
+from cortex_domain.event_stream import collect
+from cortex_entrypoints.cortex import Cortex
+from cortex_entrypoints.http.chat_routes import CHAT_ERRORS
+from cortex_entrypoints.http.error_responses import log_error
+from cortex_entrypoints.http.event_responses import encoded_response
+from cortex_entrypoints.http.in_flight import InFlight
+from cortex_entrypoints.http.json_responses import json_response
+from cortex_entrypoints.http.model_names import resolve_model_name
+from cortex_entrypoints.http.model_routes import NAMING_ERRORS
+from cortex_entrypoints.http.openai.chat_body import ChatCompletionBody
+from cortex_entrypoints.http.openai.chat_objects import (
+    ChatChunks,
+    ChatCompletionChunk,
+    ChatCompletionObject,
+    completion_object,
+)
+from cortex_entrypoints.http.openai.error_objects import (
+    OPENAI_ERRORS,
+    error_frame,
+    openai_error_response,
+    openai_http_refusal,
+)
+from cortex_entrypoints.http.openai.model_objects import (
+    ModelListObject,
+    ModelObject,
+    model_list_object,
+    model_object,
+)
+from cortex_entrypoints.http.operation_notes import OperationNotes, documented
+from cortex_entrypoints.http.request_bodies import ChatDefaults
+from cortex_entrypoints.http.request_reading import read_body
+
+
+def openai_routes(cortex: Cortex, defaults: ChatDefaults, in_flight: InFlight, *, log_refusals: bool) -> Blueprint:
+    """Builds the routes.
+
+    Args:
+        cortex: The use cases.
+        defaults: What a chat gets that leaves something open.
+        in_flight: Lets work in and ends it when the server stops.
+        log_refusals: Whether to log the traceback of refused requests too.
+    """
+    routes = Blueprint("openai", __name__, url_prefix="/v1")
+
+    @routes.errorhandler(CortexError)
+    async def answer_error(error: CortexError) -> Response:
+        log_error(error, with_traceback=log_refusals)
+        return openai_error_response(error)
+
+    @routes.errorhandler(HTTPException)
+    async def answer_refusal(error: HTTPException) -> Response:
+        return openai_http_refusal(error)
+
+    @routes.get("/models")
+    @documented(
+        OperationNotes(tag="openai", answer=ModelListObject, errors=NAMING_ERRORS[-1:], error_form=OPENAI_ERRORS)
+    )
+    async def list_openai_models() -> Response:
+        """Lists the models that are here."""
+        return json_response(model_list_object(await cortex.list_models()))
+
+    @routes.get("/models/<model:model_id>")
+    @documented(OperationNotes(tag="openai", answer=ModelObject, errors=NAMING_ERRORS, error_form=OPENAI_ERRORS))
+    async def retrieve_openai_model(model_id: str) -> Response:
+        """Describes a model."""
+        name = await resolve_model_name(model_id, cortex.describe_model)
+        return json_response(model_object(await cortex.describe_model(name)))
+
+    @routes.post("/chat/completions")
+    @documented(
+        OperationNotes(
+            tag="openai",
+            body=ChatCompletionBody,
+            answer=ChatCompletionObject,
+            chunks=ChatCompletionChunk,
+            errors=CHAT_ERRORS,
+            error_form=OPENAI_ERRORS,
+        )
+    )
+    async def create_chat_completion() -> Response:
+        """Answers a chat, in one piece or, with `stream`, as it is generated."""
+        body = await read_body(ChatCompletionBody)
+        generation = cortex.generate_text(body.to_domain(defaults))
+        if body.stream:
+            chunks = ChatChunks(wants_usage=body.wants_usage, warnings=body.warnings)
+            return await encoded_response(generation, in_flight, encode=chunks.encode, encode_error=error_frame)
+        async with in_flight.following(generation) as events:
+            return json_response(completion_object(await collect(events), warnings=body.warnings))
+
+    return routes
