@@ -20,7 +20,7 @@ _MODEL_CACHE_DIR = Path(__file__).parent.parent / ".cache" / "models"
 
 @pytest.fixture(scope="session")
 def starter_settings() -> Settings:
-    return Settings(default_model="starter", model_cache_dir=_MODEL_CACHE_DIR)
+    return Settings(default_model="starter", model_cache_dir=_MODEL_CACHE_DIR, prefix_cache_disk_bytes=0)
 
 
 @asynccontextmanager

@@ -95,6 +95,8 @@ class Settings(BaseSettings):
             device has free.
         prefix_cache_memory_bytes: Memory that computed prompts may take, so that what begins alike is computed once; 0
             keeps none, None leaves it to the device.
+        prefix_cache_disk_bytes: Disk that computed prompts may take, so that they outlive a restart; 0 keeps none.
+        prefix_cache_dir: Directory of computed prompts, one engine's own; None is one below `model_cache_dir`.
         default_max_tokens: Longest answer when a request does not say, in tokens.
         default_temperature: Sampling temperature when an HTTP request or a command does not say. A program that embeds
             Cortex says it in its `SamplingParameters`.
@@ -162,6 +164,12 @@ class Settings(BaseSettings):
     prefix_cache_memory_bytes: Annotated[
         Annotated[int, BeforeValidator(_whole_number), Field(ge=0)] | None,
         Field(description="a whole number of bytes, at least 0"),
+    ] = None
+    prefix_cache_disk_bytes: Annotated[
+        int, BeforeValidator(_whole_number), Field(ge=0, description="a whole number of bytes, at least 0")
+    ] = 4 * 2**30
+    prefix_cache_dir: Annotated[
+        Annotated[Path, AfterValidator(Path.expanduser)] | None, Field(description="the path of a directory")
     ] = None
     default_max_tokens: Annotated[
         int, BeforeValidator(_whole_number), Field(ge=1, description="a whole number, at least 1")

@@ -8,7 +8,11 @@ from tests.end_to_end.live_process import LiveProcess, live_process
 
 @pytest.fixture(scope="session")
 def starter_server(starter_settings: Settings) -> Iterator[LiveProcess]:
-    settings = {"DEFAULT_MODEL": "starter", "MODEL_CACHE_DIR": str(starter_settings.model_cache_dir)}
+    settings = {
+        "DEFAULT_MODEL": "starter",
+        "MODEL_CACHE_DIR": str(starter_settings.model_cache_dir),
+        "PREFIX_CACHE_DISK_BYTES": "0",
+    }
     with live_process(settings) as server:
         yield server
 

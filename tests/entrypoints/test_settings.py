@@ -73,6 +73,7 @@ def test_home_is_expanded_and_capitals_do_not_matter(monkeypatch: pytest.MonkeyP
         ("MEMORY_LIMIT_BYTES", "8GB", "whole number of bytes"),
         ("DEFAULT_MAX_TOKENS", "0", "at least 1"),
         ("PREFIX_CACHE_MEMORY_BYTES", "-1", "at least 0"),
+        ("PREFIX_CACHE_DISK_BYTES", "-1", "at least 0"),
         ("PREFIX_CACHE_MEMORY_BYTES", "2GB", "whole number of bytes"),
         ("DEFAULT_TEMPERATURE", "2.1", "from 0 to 2"),
         ("DEFAULT_TEMPERATURE", "nan", "from 0 to 2"),

@@ -1,7 +1,7 @@
 """The engine: owns every MLX object, does one thing at a time, on whatever single thread calls it."""
 
 import gc
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from cortex_adapters.mlx.device import (
@@ -31,7 +31,9 @@ class Engine:
     """
 
     def __init__(self, options: EngineOptions = EngineOptions()) -> None:
-        self._prefix_cache = PrefixCache(options.prefix_cache)
+        self.on_news: Callable[[], None] = lambda: None
+        """Called on some thread when `has_work` may have changed on its own."""
+        self._prefix_cache = PrefixCache(options.prefix_cache, self._tell_news)
         self._guard = MemoryGuard(limit_bytes=options.memory_limit_bytes)
         self._batches: dict[ModelId, ModelBatch] = {}
         bound_cached_memory()
@@ -39,7 +41,7 @@ class Engine:
     @property
     def has_work(self) -> bool:
         """Whether `step` would do anything."""
-        return any(batch.has_work for batch in self._batches.values())
+        return self._prefix_cache.has_work or any(batch.has_work for batch in self._batches.values())
 
     @property
     def has_begun(self) -> bool:
@@ -109,8 +111,10 @@ class Engine:
         return [step for batch in self._batches.values() for step in batch.cancel(job_id)]
 
     def step(self) -> list[JobStep]:
-        """Advances every job of every model once."""
-        return [step for batch in self._batches.values() if batch.has_work for step in batch.step()]
+        """Advances every job of every model once, and what is to be kept on disk by one block."""
+        steps = [step for batch in self._batches.values() if batch.has_work for step in batch.step()]
+        self._prefix_cache.advance()
+        return steps
 
     def memory_use(self) -> MemoryUse:
         """Reads the memory that MLX holds."""
@@ -123,7 +127,11 @@ class Engine:
     def close(self) -> None:
         """Unloads everything and ends MLX's work on this thread; jobs that still ran are dropped without a word."""
         self._discard(list(self._batches))
+        self._prefix_cache.close()
         leave_thread()
+
+    def _tell_news(self) -> None:
+        self.on_news()
 
     def _has_memory(self, model_id: ModelId, promised_bytes: int) -> bool:
         """Tells whether the rows of a model may come to take this much; without any rows, one may always run.
@@ -156,6 +164,8 @@ class Engine:
         return self._batches[model_id]
 
     def _discard(self, model_ids: Iterable[ModelId]) -> list[JobStep]:
+        if not self.has_begun:  # otherwise somebody would wait for the disk
+            self._prefix_cache.flush()
         steps: list[JobStep] = []
         for model_id in model_ids:
             batch = self._batches.pop(model_id, None)

@@ -4,6 +4,7 @@ import logging
 import queue
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from cortex_adapters.mlx.engine import Engine
 from cortex_adapters.mlx.engine_messages import (
@@ -36,8 +37,14 @@ logger = logging.getLogger(__name__)
 GATHERING_S = 0.02
 """Longest time for which the first of several prompts waits for the others. One that comes alone waits for nobody."""
 
-CommandQueue = queue.SimpleQueue[Command | RenderedPrompt]
-"""What waits for the loop: a host's commands, and prompts that its own threads have rendered."""
+
+@dataclass(frozen=True, slots=True)
+class EngineNews:
+    """The engine may have work that it had not before."""
+
+
+CommandQueue = queue.SimpleQueue[Command | RenderedPrompt | EngineNews]
+"""What waits for the loop: a host's commands, prompts that its own threads have rendered, and news."""
 
 
 class EngineLoop:
@@ -54,6 +61,8 @@ class EngineLoop:
         self._commands = commands
         self._report = report
         self._prompts = PromptQueue(commands.put)
+        self._told_use = engine.prefix_cache_use()
+        engine.on_news = lambda: commands.put(EngineNews())
         self._gathering_ends_s: float | None = None
 
     def run(self) -> None:
@@ -74,7 +83,7 @@ class EngineLoop:
             self._carry_out(command)
         return True
 
-    def _next_command(self) -> Command | RenderedPrompt | None:
+    def _next_command(self) -> Command | RenderedPrompt | EngineNews | None:
         """Takes a command; None when the engine should rather go on."""
         if not self._engine.has_work:
             return self._commands.get()
@@ -92,7 +101,9 @@ class EngineLoop:
         self._gathering_ends_s = self._gathering_ends_s or now_s + GATHERING_S
         return max(self._gathering_ends_s - now_s, 0.0)
 
-    def _carry_out(self, command: LoadModel | UnloadModel | SubmitJob | CancelJob | RenderedPrompt) -> None:
+    def _carry_out(
+        self, command: LoadModel | UnloadModel | SubmitJob | CancelJob | RenderedPrompt | EngineNews
+    ) -> None:
         match command:
             case LoadModel():
                 self._call(command.call_id, lambda: self._load(command))
@@ -105,6 +116,8 @@ class EngineLoop:
             case CancelJob():
                 self._prompts.drop(command.job_id)
                 self._tell(self._engine.cancel(command.job_id))
+            case EngineNews():
+                self._tell([])
 
     def _call(self, call_id: int, carry_out: Callable[[], Report]) -> None:
         try:
@@ -167,14 +180,11 @@ class EngineLoop:
         self._tell(self._engine.admit(job, progress, max_tokens=max_tokens))
 
     def _tell(self, steps: list[JobStep]) -> None:
-        if steps:
-            self._report(
-                EngineStepped(
-                    steps=tuple(steps),
-                    memory_use=self._engine.memory_use(),
-                    prefix_cache_use=self._engine.prefix_cache_use(),
-                )
-            )
+        use = self._engine.prefix_cache_use()
+        if steps or use != self._told_use:
+            self._told_use = use
+            memory_use = self._engine.memory_use()
+            self._report(EngineStepped(steps=tuple(steps), memory_use=memory_use, prefix_cache_use=use))
 
 
 def _require_known_tokens(job: Job, language_model: LanguageModel) -> None:

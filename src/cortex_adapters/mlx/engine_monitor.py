@@ -23,6 +23,7 @@ class MlxEngineMonitor(EngineMonitor):
             waiting_requests=self._host.waiting_jobs,
             restarts=self._host.restarts,
             prefix_cache_memory_bytes=self._host.prefix_cache_use.memory_bytes,
+            prefix_cache_disk_bytes=self._host.prefix_cache_use.disk_bytes,
             prompt_tokens=self._host.prefix_cache_use.prompt_tokens,
             cached_prompt_tokens=self._host.prefix_cache_use.cached_prompt_tokens,
             failure=self._host.failure,

@@ -7,7 +7,11 @@ from typing import Any
 import mlx.core as mx
 from mlx_lm.models.cache import KVCache
 
+from cortex_adapters.mlx.block_format import StoredArray, StoredBlock
 from cortex_adapters.mlx.packed_kv_cache import PackedKVCache
+
+_DTYPES = {"F32": mx.float32, "F16": mx.float16, "BF16": mx.bfloat16, "U32": mx.uint32}
+_DTYPE_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +30,29 @@ class KvBlock:
     def nbytes(self) -> int:
         """Bytes of both."""
         return self.keys.nbytes + self.values.nbytes
+
+    def store(self) -> StoredBlock:
+        """Copies it to bytes."""
+        return StoredBlock(keys=_store(self.keys), values=_store(self.values))
+
+    @property
+    def layout(self) -> tuple[object, ...]:
+        """What all blocks of one model have in common."""
+        return tuple(
+            (array.dtype, array.shape[0], array.shape[1], array.shape[3]) for array in (self.keys, self.values)
+        )
+
+
+def restore_block(stored: StoredBlock, /, *, layers: int, tokens: int) -> KvBlock:
+    """Makes a block of bytes again.
+
+    Raises:
+        ValueError: It is none of so many layers and tokens.
+    """
+    for array in (stored.keys, stored.values):
+        if len(array.shape) != 4 or (array.shape[0], array.shape[2]) != (layers, tokens):
+            raise ValueError(f"A kept block has the shape {array.shape}.")
+    return KvBlock(keys=_restore(stored.keys), values=_restore(stored.values))
 
 
 def can_be_cut(caches: Sequence[object], /) -> bool:
@@ -78,3 +105,15 @@ def join_blocks(blocks: Sequence[KvBlock], caches: Sequence[KVCache], /, *, toke
     mx.eval(keys, values)
     for layer, cache in enumerate(caches):
         cache.state = keys[layer][None], values[layer][None], tokens
+
+
+def _store(array: mx.array) -> StoredArray:
+    plain: Any = array.view(mx.uint8)
+    return StoredArray(dtype=_DTYPE_NAMES[array.dtype], shape=array.shape, data=bytes(memoryview(plain)))
+
+
+def _restore(stored: StoredArray) -> mx.array:
+    if stored.dtype not in _DTYPES:
+        raise ValueError(f"A kept block holds numbers of the type {stored.dtype}.")
+    plain: Any = stored.data
+    return mx.array(plain).view(_DTYPES[stored.dtype]).reshape(stored.shape)

@@ -14,12 +14,14 @@ from cortex_adapters.mlx.batch_generation import LeanBatchGenerator
 from cortex_adapters.mlx.batch_sampling import RowSampler
 from cortex_adapters.mlx.device import is_out_of_memory
 from cortex_adapters.mlx.fair_queue import FairQueue
+from cortex_adapters.mlx.fetching_jobs import FetchingJobs
 from cortex_adapters.mlx.jobs import Job, JobId, JobProgress, JobStep
 from cortex_adapters.mlx.logits_processors import make_logits_processors
 from cortex_adapters.mlx.message_positions import message_at
 from cortex_adapters.mlx.model_loading import LanguageModel
+from cortex_adapters.mlx.model_prefixes import FoundPrefix, ModelPrefixes
 from cortex_adapters.mlx.prefill_pacing import PrefillPacing
-from cortex_adapters.mlx.prefix_cache import FoundPrefix, ModelPrefixes, PrefixCache
+from cortex_adapters.mlx.prefix_cache import PrefixCache
 from cortex_adapters.mlx.row_admission import next_in, who_makes_room
 from cortex_adapters.mlx.speculative_generation import SpeculativeBatchGenerator
 from cortex_domain.errors import (
@@ -60,6 +62,7 @@ class ModelBatch:
     ) -> None:
         self.language_model = language_model
         self._prefixes = ModelPrefixes(prefix_cache, language_model)
+        self._fetching = FetchingJobs(self._prefixes)
         self._has_memory = has_memory
         self._pacing = PrefillPacing()
         self._generator = self._make_generator()
@@ -74,8 +77,8 @@ class ModelBatch:
 
     @property
     def has_work(self) -> bool:
-        """Whether any job is unfinished."""
-        return bool(self._jobs or self._waiting)
+        """Whether a step would do anything; for a job whose beginning is still on its way from disk it would not."""
+        return bool(self._jobs or self._waiting) or self._fetching.has_news
 
     @property
     def has_begun(self) -> bool:
@@ -91,7 +94,9 @@ class ModelBatch:
         """Takes a job; it goes on at the next step that has room. One that cannot be taken ends at once."""
         try:
             text = AnswerText(self.language_model.tokenizer.detokenizer, job.stop)
-            self._enqueue(ActiveJob(job, progress, text, max_tokens=max_tokens))
+            active = ActiveJob(job, progress, text, max_tokens=max_tokens)
+            if not self._fetching.add(active):
+                self._enqueue(active)
         except Exception as error:
             logger.exception("Job %s was not admitted", job.id)
             return [_failed(job.id, "The engine could not begin", error)]
@@ -99,7 +104,7 @@ class ModelBatch:
 
     def cancel(self, job_id: JobId) -> list[JobStep]:
         """Drops a job and frees its row; a job that is not here is left alone."""
-        if self._waiting.drop(job_id):
+        if self._waiting.drop(job_id) or self._fetching.drop(job_id):
             return []
         return self._surviving(lambda _: self._cancel(job_id))
 
@@ -110,8 +115,10 @@ class ModelBatch:
     def close(self, reason: CortexError) -> list[JobStep]:
         """Ends all jobs with `reason` and lets go of the generator and of what was kept for reuse."""
         steps = self._end_running(reason)
-        steps += [JobStep(job_id=active.job.id, outputs=(reason,)) for active in self._waiting.items]
+        others = [*self._waiting.items, *self._fetching.items]
+        steps += [JobStep(job_id=active.job.id, outputs=(reason,)) for active in others]
         self._waiting.clear()
+        self._fetching.clear()
         return steps
 
     def _try_out(self, prompt_lengths: Sequence[int], step: Callable[[], object]) -> None:
@@ -144,6 +151,8 @@ class ModelBatch:
 
     def _step(self, steps: list[JobStep]) -> None:
         step_began_s = time.monotonic()
+        for active in self._fetching.take_ready():
+            self._enqueue(active)
         self._end_overdue(steps, step_began_s)
         self._let_in(steps)
         if not self._jobs:
@@ -296,7 +305,8 @@ class ModelBatch:
 
     def _keep(self, uid: int, tokens: Sequence[int], caches: Sequence[KVCache]) -> None:
         with mx.stream(self._generator.stream):
-            self._prefixes.keep(self._jobs[uid].job.owner, tokens, caches)
+            active = self._jobs[uid]
+            self._prefixes.keep(active.job.owner, tokens, caches, prompt_tokens=len(active.progress.prompt))
 
     def _make_generator(self) -> LeanBatchGenerator:
         model = self.language_model

@@ -1,48 +1,47 @@
 """Keeps keys and values of what was computed, so that a prompt that begins alike need not be read again.
 
-One cache serves all models of an engine under one budget. Owners share nothing: a block of one is never found for
+One cache serves all models of an engine: in memory, under one budget, and on disk, under another. What is on disk is
+brought into memory before the sequence that wants it begins. Owners share nothing: a block of one is never found for
 another.
 """
 
+import hashlib
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
-import mlx.core as mx
-from mlx_lm.models.cache import KVCache
-
+from cortex_adapters.mlx.block_directory import BlockDirectory
 from cortex_adapters.mlx.device import prefix_cache_share_bytes
-from cortex_adapters.mlx.kv_blocks import KvBlock, KvRow, can_be_cut, join_blocks
-from cortex_adapters.mlx.model_loading import LanguageModel
+from cortex_adapters.mlx.disk_tier import DiskTier, Fetch
+from cortex_adapters.mlx.kv_blocks import KvBlock
 from cortex_adapters.mlx.prefix_cache_use import PrefixCacheLimits, PrefixCacheUse
-from cortex_adapters.mlx.prefix_tree import Match, PrefixTree, SequenceRoot
-from cortex_domain.generation import CacheMissReason
+from cortex_adapters.mlx.prefix_tree import BlockName, PrefixTree
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundPrefix:
-    """What can be reused of a sequence.
-
-    Attributes:
-        tokens: How many of its tokens are computed already; less than all of them.
-        caches: mlx-lm's caches that hold them, one a layer; empty when there are none.
-        reason: Why it is not more; None when nothing more was ever there.
-    """
-
-    tokens: int = 0
-    caches: tuple[KVCache, ...] = ()
-    reason: CacheMissReason | None = None
+_CLOSING_PATIENCE_S = 3.0
+_POLL_S = 0.005
 
 
 class PrefixCache:
-    """What an engine keeps of all its models."""
+    """What an engine keeps of all its models.
 
-    def __init__(self, limits: PrefixCacheLimits) -> None:
+    Args:
+        limits: What may be kept.
+        wake: Called on some thread when `has_work` or a fetch may have changed.
+
+    Attributes:
+        tree: The blocks in memory.
+        is_enabled: Whether anything may be kept.
+    """
+
+    def __init__(self, limits: PrefixCacheLimits, wake: Callable[[], None] = lambda: None) -> None:
         budget_bytes = prefix_cache_share_bytes() if limits.memory_bytes is None else limits.memory_bytes
         self.tree = PrefixTree[KvBlock](budget_bytes)
         self.is_enabled = budget_bytes > 0
+        self._disk = _open_disk(limits, wake) if self.is_enabled else None
+        self._unsaved: dict[BlockName, None] = {}
         self._prompt_tokens = 0
         self._cached_prompt_tokens = 0
 
@@ -51,10 +50,49 @@ class PrefixCache:
         """What is kept, and what it was good for."""
         return PrefixCacheUse(
             memory_bytes=self.tree.nbytes,
+            disk_bytes=0 if self._disk is None else self._disk.nbytes,
             prompt_tokens=self._prompt_tokens,
             cached_prompt_tokens=self._cached_prompt_tokens,
             evictions=self.tree.evictions,
         )
+
+    @property
+    def has_work(self) -> bool:
+        """Whether `advance` would do anything."""
+        return self._disk is not None and bool(self._unsaved) and self._disk.can_write
+
+    def advance(self) -> None:
+        """Hands one block to the disk; in a moment, because others wait."""
+        if self._disk is None or not self.has_work:
+            return
+        name = next(iter(self._unsaved))
+        del self._unsaved[name]
+        block = self.tree.content(name)
+        if block is not None:
+            self._disk.write(_file_name(name), block.store())
+
+    def save(self, names: Iterable[BlockName], /) -> None:
+        """Has blocks that are in memory kept on disk too, sooner or later; they follow each other in a sequence."""
+        if self._disk is None:
+            return
+        saved = []
+        for name in names:
+            if _file_name(name) in self._disk:
+                saved.append(_file_name(name))
+            else:
+                self._unsaved[name] = None
+        self._disk.touch(saved[::-1])
+
+    def fetch(self, names: Iterable[BlockName], /) -> Fetch | None:
+        """Begins to read blocks from disk, up to the first that is not there; None when that is the first of all."""
+        if self._disk is None:
+            return None
+        found = []
+        for name in names:
+            if _file_name(name) not in self._disk:
+                break
+            found.append(_file_name(name))
+        return self._disk.fetch(found) if found else None
 
     def shrink(self, size_bytes: int) -> int:
         """Makes room until no more than this is in memory; returns how many bytes that freed."""
@@ -65,74 +103,30 @@ class PrefixCache:
         self._prompt_tokens += prompt_tokens
         self._cached_prompt_tokens += cached_tokens
 
+    def flush(self) -> None:
+        """Hands to the disk what still is to be kept there, as far as it takes it in a few seconds."""
+        ends_s = time.monotonic() + _CLOSING_PATIENCE_S
+        while self._disk is not None and self._unsaved and time.monotonic() < ends_s:
+            if self.has_work:
+                self.advance()
+            else:
+                time.sleep(_POLL_S)
 
-class ModelPrefixes:
-    """What is kept of one model; what fails here is forgotten and costs no request.
-
-    Args:
-        cache: Where it is kept.
-        language_model: The model.
-    """
-
-    def __init__(self, cache: PrefixCache, language_model: LanguageModel) -> None:
-        self._cache = cache
-        self._make_caches = language_model.make_row_caches
-        self._model = language_model.fingerprint
-        self._refusal = _refusal(cache, language_model)
-
-    def find(self, owner: str, tokens: Sequence[int], /) -> FoundPrefix:
-        """Finds what is computed already of a sequence."""
-        if self._refusal is not None:
-            return FoundPrefix(reason=self._refusal)
-        match = self._match(owner, tokens)
-        if not match.contents:
-            return FoundPrefix(reason=match.reason)
-        caches = tuple(self._make_caches())
-        join_blocks(match.contents, caches, tokens=match.tokens)
-        return FoundPrefix(tokens=match.tokens, caches=caches, reason=match.reason)
-
-    def known_tokens(self, owner: str, tokens: Sequence[int], /) -> int:
-        """Counts what `find` would find now."""
-        return 0 if self._refusal is not None else self._match(owner, tokens).tokens
-
-    def count(self, *, prompt_tokens: int, cached_tokens: int) -> None:
-        """Notes a prompt that was begun, and how much of it was reused."""
-        self._cache.count(prompt_tokens=prompt_tokens, cached_tokens=cached_tokens)
-
-    def keep(self, owner: str, tokens: Sequence[int], caches: Sequence[KVCache], /) -> None:
-        """Keeps a sequence whose tokens `caches` hold, one cache a layer."""
-        if self._refusal is not None or not tokens:
-            return
-        try:
-            self._keep(owner, tokens, caches)
-        except Exception:
-            logger.exception("Nothing more is kept of a model for reuse")
-            self._refusal = CacheMissReason.NOT_SUPPORTED
-            self.forget()
-
-    def forget(self) -> None:
-        """Drops all that is kept of the model."""
-        self._cache.tree.forget_model(self._model)
-
-    def _match(self, owner: str, tokens: Sequence[int]) -> Match[KvBlock]:
-        # The last token is always computed: from it the first of the answer is drawn.
-        return self._cache.tree.find(SequenceRoot(owner, self._model), tokens[:-1])
-
-    def _keep(self, owner: str, tokens: Sequence[int], caches: Sequence[KVCache]) -> None:
-        root = SequenceRoot(owner, self._model)
-        row = KvRow(caches)
-        cut: list[KvBlock] = []
-
-        def cut_block(start: int, stop: int) -> KvBlock:
-            cut.append(row.cut(start, stop))
-            return cut[-1]
-
-        self._cache.tree.keep(root, tokens, cut_block, token_bytes=row.token_bytes)
-        # Scheduled at once: until it is computed, a block holds the whole batch that it was cut from.
-        mx.async_eval([(block.keys, block.values) for block in cut])
+    def close(self) -> None:
+        """Ends the work on disk."""
+        if self._disk is not None:
+            self._disk.close(patience_s=_CLOSING_PATIENCE_S)
 
 
-def _refusal(cache: PrefixCache, language_model: LanguageModel) -> CacheMissReason | None:
-    if not cache.is_enabled:
-        return CacheMissReason.DISABLED
-    return None if can_be_cut(language_model.make_row_caches()) else CacheMissReason.NOT_SUPPORTED
+def _open_disk(limits: PrefixCacheLimits, wake: Callable[[], None]) -> DiskTier | None:
+    if not limits.disk_bytes or limits.directory is None:
+        return None
+    try:
+        return DiskTier(BlockDirectory(Path(limits.directory), budget_bytes=limits.disk_bytes), wake)
+    except OSError as error:
+        logger.warning("No prompts are kept on disk in %s: %s", limits.directory, error)
+        return None
+
+
+def _file_name(name: BlockName) -> str:
+    return hashlib.sha256(name.digest + name.owner.encode("utf-8", "surrogatepass")).hexdigest()

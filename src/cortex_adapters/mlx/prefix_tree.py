@@ -138,7 +138,7 @@ class PrefixTree(Generic[ContentT]):
         Returns:
             The names of its full blocks that are kept.
         """
-        names = list(_names(root, tokens))
+        names = list(block_names(root, tokens))
         held = [name for name in names if name in self._blocks]
         self._use(held)
         path = list(held)
@@ -169,7 +169,7 @@ class PrefixTree(Generic[ContentT]):
     def _walk(self, root: SequenceRoot, tokens: Sequence[int]) -> tuple[list[BlockName], BlockName | None]:
         """Returns the full blocks that are here, and the first that is not."""
         path: list[BlockName] = []
-        for name in _names(root, tokens):
+        for name in block_names(root, tokens):
             if name not in self._blocks:
                 return path, name
             path.append(name)
@@ -264,8 +264,8 @@ class PrefixTree(Generic[ContentT]):
             del self._children[block.parent]
 
 
-def _names(root: SequenceRoot, tokens: Sequence[int]) -> Iterator[BlockName]:
-    """Names the full blocks of a sequence."""
+def block_names(root: SequenceRoot, tokens: Sequence[int], /) -> Iterator[BlockName]:
+    """Names the full blocks of a sequence, in order."""
     name = _name_of_root(root)
     for start in range(0, len(tokens) - BLOCK_TOKENS + 1, BLOCK_TOKENS):
         name = _name_after(name, tokens[start : start + BLOCK_TOKENS])

@@ -21,6 +21,7 @@ from cortex_domain.language_models import ModelId
 from cortex_entrypoints.container.engine_placement import EnginePlacement
 from cortex_entrypoints.settings import Settings
 
+_PREFIX_CACHE = ".prefix-cache"
 _GPU_DEFAULT_MODEL = ModelId("mlx-community/Llama-3.2-3B-Instruct-4bit")
 
 
@@ -33,7 +34,11 @@ def _default_model(settings: Settings) -> ModelId:
 def _engine_options(settings: Settings) -> EngineOptions:
     return EngineOptions(
         memory_limit_bytes=settings.memory_limit_bytes,
-        prefix_cache=PrefixCacheLimits(memory_bytes=settings.prefix_cache_memory_bytes),
+        prefix_cache=PrefixCacheLimits(
+            memory_bytes=settings.prefix_cache_memory_bytes,
+            disk_bytes=settings.prefix_cache_disk_bytes,
+            directory=str(settings.prefix_cache_dir or settings.model_cache_dir / _PREFIX_CACHE),
+        ),
     )
 
 

@@ -41,6 +41,7 @@ class Run:
     progress: list[PrefillProgress]
     usage: TokenUsage | None = None
     steps: int = 0
+    is_over: bool = False
 
     @property
     def cached_tokens(self) -> int:
@@ -60,6 +61,7 @@ class Run:
                 self.progress.append(output)
             elif isinstance(output, GenerationFinished):
                 self.usage = output.usage
+                self.is_over = True
 
 
 class DrivenEngine:
@@ -76,6 +78,7 @@ class DrivenEngine:
         self.model_id = files.model_id
         self.model = self.engine.load(files, options)
         self._after_step = after_step
+        self.last_job_id = JobId(-1)
         self._runs: dict[JobId, tuple[Ask, Run]] = {}
 
     def ask(self, prompt: Sequence[int], **options: Any) -> Run:
@@ -85,9 +88,17 @@ class DrivenEngine:
 
     def ask_all(self, asks: Sequence[Ask]) -> list[Run]:
         runs = [self.begin(ask) for ask in asks]
-        while self.engine.has_work:
-            self.step()
+        while not all(run.is_over for _, run in self._runs.values()):
+            if self.engine.has_work:
+                self.step()
+            else:
+                time.sleep(0.001)  # something comes from disk
         return runs
+
+    def end(self) -> None:
+        """Leaves as little behind as `close` would, without ending MLX on this thread."""
+        self.engine.unload(self.model_id)
+        self.engine._prefix_cache.close()
 
     def begin(self, ask: Ask) -> Run:
         job_id = JobId(len(self._runs))
@@ -103,6 +114,7 @@ class DrivenEngine:
             accepted_s=time.monotonic(),
         )
         progress = JobProgress(prompt=tuple(ask.prompt), answer=tuple(ask.answer))
+        self.last_job_id = job_id
         self._runs[job_id] = ask, Run(list(ask.answer), [])
         assert self.engine.admit(job, progress, max_tokens=MAX_TOKENS) == []
         return self._runs[job_id][1]
@@ -113,6 +125,7 @@ class DrivenEngine:
             run.take(step)
             if run.steps == ask.cancel_after:
                 self.engine.cancel(step.job_id)
+                run.is_over = True
         self._after_step(self.engine)
 
 
@@ -127,4 +140,4 @@ def driven_engine(
     try:
         yield driven
     finally:
-        driven.engine.unload(files.model_id)  # not `close`: it would end MLX on this thread
+        driven.end()

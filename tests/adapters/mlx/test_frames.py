@@ -159,6 +159,7 @@ MEMORY_USES = st.builds(MemoryUse, active_bytes=NUMBERS, peak_bytes=NUMBERS)
 PREFIX_CACHE_USES = st.builds(
     PrefixCacheUse,
     memory_bytes=NUMBERS,
+    disk_bytes=NUMBERS,
     prompt_tokens=NUMBERS,
     cached_prompt_tokens=NUMBERS,
     evictions=NUMBERS,

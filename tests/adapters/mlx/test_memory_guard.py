@@ -57,7 +57,9 @@ def test_what_is_available_is_what_the_device_has_free_less_a_reserve() -> None:
 
 
 def test_options_survive_the_way_to_a_worker() -> None:
-    options = EngineOptions(memory_limit_bytes=2**40, prefix_cache=PrefixCacheLimits(memory_bytes=7))
+    options = EngineOptions(
+        memory_limit_bytes=2**40, prefix_cache=PrefixCacheLimits(memory_bytes=7, disk_bytes=8, directory="/kept/ü")
+    )
     assert EngineOptions.from_arguments(options.to_arguments()) == options
     assert EngineOptions.from_arguments([]) == EngineOptions()
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from mlx_lm.models.cache import RotatingKVCache
 
-from cortex_adapters.mlx import prefix_cache, row_caches
+from cortex_adapters.mlx import model_prefixes, row_caches
 from cortex_adapters.mlx.engine import Engine
 from cortex_adapters.mlx.engine_host import EngineHost
 from cortex_adapters.mlx.prefix_cache_use import PrefixCacheLimits
@@ -176,7 +176,6 @@ def test_what_is_kept_makes_room_for_rows_and_for_models(
         engine.begin(Ask(SHARED))
         engine.step()
         assert 0 < engine.engine.prefix_cache_use().memory_bytes <= kept_bytes // 2
-        engine.engine.unload(tiny_files.model_id)
 
 
 def test_a_cache_that_is_switched_off_says_so(tiny_files: ModelFiles) -> None:
@@ -216,7 +215,7 @@ def test_when_nothing_can_be_kept_requests_go_on_without(
     def refuse(*_: Any) -> None:
         raise ValueError("layers of different shapes")
 
-    monkeypatch.setattr(prefix_cache, "KvRow", refuse)
+    monkeypatch.setattr(model_prefixes, "KvRow", refuse)
     with driven_engine(tiny_files) as engine:
         runs = [engine.ask(SHARED) for _ in range(2)]
     assert [run.tokens for run in runs] == _cold(tiny_files, [Ask(SHARED)]) * 2
