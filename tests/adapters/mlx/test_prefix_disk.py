@@ -1,7 +1,9 @@
 """What was computed outlives the engine: prompts are found on disk, and nothing that is wrong there costs a request."""
 
+import asyncio
 import os
 import random
+import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -199,3 +201,22 @@ async def test_a_host_that_is_started_again_finds_what_the_last_one_kept(
         await host.stop()
     assert texts[0] == texts[1]
     assert len(_files(limits)) == 3
+
+
+async def test_a_worker_that_takes_the_place_of_a_dead_one_finds_what_that_kept(
+    tiny_files: ModelFiles, limits: PrefixCacheLimits
+) -> None:
+    link = ProcessLink(options=EngineOptions(prefix_cache=limits))
+    host = EngineHost(link)
+    await host.start()
+    await host.load(tiny_files)
+    first = await run(host, "x" * 200)
+    while len(_files(limits)) < 3:
+        await asyncio.sleep(0.01)
+    assert link.pid is not None
+    os.kill(link.pid, signal.SIGKILL)
+    while not host.restarts or host.failure is not None:
+        await asyncio.sleep(0.01)
+    second = await run(host, "x" * 200)
+    await host.stop()
+    assert (second.text, second.usage.cached_prompt_tokens) == (first.text, ON_DISK)
