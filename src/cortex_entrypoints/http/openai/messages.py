@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from cortex_domain.errors import InvalidRequestError
-from cortex_domain.messages import AudioPart, ContentPart, ImagePart, Message, Role, TextPart
-from cortex_entrypoints.http.request_bodies import MAX_PARTS, Body, FileBytes
+from cortex_domain.messages import AudioPart, ContentPart, ImagePart, Message, Role
+from cortex_entrypoints.http.request_bodies import MAX_PARTS, Body, FileBytes, TextPartBody
 
 _ROLES: Final = {
     "system": Role.SYSTEM,
@@ -18,17 +18,6 @@ _ROLES: Final = {
     "assistant": Role.ASSISTANT,
 }
 _DATA_URL: Final = re.compile(r"data:(image/[A-Za-z0-9.+-]{1,64});base64,(.+)", re.DOTALL)
-
-
-class TextPartBody(Body):
-    """Plain text."""
-
-    type: Literal["text"]
-    text: str
-
-    def to_domain(self) -> TextPart:
-        """Builds the part."""
-        return TextPart(text=self.text)
 
 
 class ImageUrlBody(Body):
