@@ -20,6 +20,7 @@ from tests.entrypoints.http.live_server import HELLO, FakeAdapters, LiveServer, 
 CANARY = "canary-9f2c"
 CHAT = "/api/chat/completions"
 STREAM = "/api/chat/completions/stream"
+OPENAI_CHAT = "/v1/chat/completions"
 Lines = list[dict[str, Any]]
 
 
@@ -142,7 +143,7 @@ async def test_what_programs_ask_for_all_the_time_is_debug(server: LiveServer, l
 
 
 async def _through_every_door(server: LiveServer) -> None:
-    chat = {"messages": [{"role": "user", "content": CANARY}]}
+    chat = {"model": "fake/echo", "messages": [{"role": "user", "content": CANARY}]}
     bad_bodies: list[Any] = [
         chat | {CANARY: 1},
         chat | {"temperature": CANARY},
@@ -155,8 +156,8 @@ async def _through_every_door(server: LiveServer) -> None:
         [CANARY],
         CANARY,
     ]
-    for path in (CHAT, STREAM):
-        for body in [chat, *bad_bodies]:
+    for path in (CHAT, STREAM, OPENAI_CHAT):
+        for body in [chat, chat | {"stream": True}, *bad_bodies]:
             await server.client.post(path, json=body, headers={"X-Request-Id": f"{CANARY} {CANARY}"})
         json_type = {"Content-Type": "application/json"}
         await server.client.post(path, content=f'{{"{CANARY}": NaN'.encode(), headers=json_type)

@@ -72,6 +72,13 @@ async def test_a_complete_answer(server: LiveServer) -> None:
     assert value(samples, "generations_in_flight") == 0
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_answer_in_another_dialect(server: LiveServer, stream: bool) -> None:
+    await server.client.post("/v1/chat/completions", json=HELLO | {"model": "fake/echo", "stream": stream})
+    samples = await read(server)
+    assert value(samples, "generations_finished_total", finish_reason="stop", model="fake/echo") == 1
+
+
 async def test_times_add_up() -> None:
     reply = ScriptedReply(pieces=("a ", "b ", "c"), first_delay_s=0.02, delay_s=0.01)
     async with live_server(adapters=FakeAdapters(script=[reply])) as server:
