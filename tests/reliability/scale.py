@@ -47,7 +47,7 @@ SHORT: Final = Scale(
     floods=6,
     kills=3,
     cancels=60,
-    warm_up_requests=1_000,
+    warm_up_requests=2_000,
     requests=2_000,
 )
 LONG: Final = Scale(
