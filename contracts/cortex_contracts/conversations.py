@@ -48,6 +48,10 @@ class Reading:
         """The whole answer."""
         return "".join(self.deltas)
 
+    def text_of(self, choice: int, /) -> str:
+        """One of several answers."""
+        return "".join(event.text for event in self.events if isinstance(event, TextDelta) and event.choice == choice)
+
     @property
     def deltas(self) -> Sequence[str]:
         """The texts of the deltas."""

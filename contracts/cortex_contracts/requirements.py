@@ -72,6 +72,9 @@ REQUIREMENTS: Mapping[str, str] = MappingProxyType(
         "text_generator.presence_penalty": "If declared, a presence penalty is accepted; else refused.",
         "text_generator.frequency_penalty": "If declared, a frequency penalty is accepted; else refused.",
         "text_generator.logit_bias": "If declared, biases bring tokens in and keep tokens out; else refused.",
+        "text_generator.choices": (
+            "If declared, one request gets as many answers as it asks for, each as if alone; else refused."
+        ),
         "text_generator.image_input": "If declared, an image is accepted; else refused.",
         "text_generator.audio_input": "If declared, a sound is accepted; else refused.",
         "text_generator.refused_on_entering": "A refusal is raised on entering, before any event.",

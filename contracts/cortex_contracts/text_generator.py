@@ -1,7 +1,7 @@
 """The contract of `cortex_domain.ports.TextGenerator`.
 
 A real model takes part in it, so nothing is assumed about what an answer says, only how answers relate to each other.
-The whole class costs about sixty short answers.
+The whole class costs about seventy short answers.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from cortex_domain.errors import (
     UnsupportedCapabilityError,
 )
 from cortex_domain.event_stream import GenerationRules
-from cortex_domain.events import GenerationFinished, PrefillProgress, TextDelta
+from cortex_domain.events import ChoiceFinished, GenerationFinished, PrefillProgress, TextDelta
 from cortex_domain.generation import FinishReason, GenerationRequest, SamplingParameters
 from cortex_domain.language_models import Capability, LoadedModel, ModelFiles, ModelId
 from cortex_domain.messages import AudioPart, ContentPart, ImagePart, Message, Role, TextPart
@@ -235,6 +235,20 @@ class TextGeneratorContract:
         barred = await read(harness.generator, _biased(harness, dict.fromkeys(said, -100.0)))
         assert urged.text != plain.text
         assert barred.text != plain.text
+
+    @checks("text_generator.choices")
+    async def test_choices(self, harness: TextGeneratorHarness) -> None:
+        """Asks for several answers at temperature 0, where all are alike."""
+        request = replace(chat(harness.files), n=ANSWERS_AT_ONCE)
+        if await _is_refused(harness, Capability.CHOICES, request):
+            return
+        alone = await read(harness.generator, chat(harness.files))
+        reading = await read(harness.generator, request)
+        ended = [event.choice for event in reading.events if isinstance(event, ChoiceFinished)]
+        assert sorted(ended) == list(range(ANSWERS_AT_ONCE))
+        assert [reading.text_of(choice) for choice in sorted(ended)] == [alone.text] * ANSWERS_AT_ONCE
+        tokens = reading.finished.usage.completion_tokens
+        assert tokens == ANSWERS_AT_ONCE * alone.finished.usage.completion_tokens
 
     @checks("text_generator.image_input")
     async def test_image_input(self, harness: TextGeneratorHarness) -> None:

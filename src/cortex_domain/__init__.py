@@ -7,6 +7,7 @@ from cortex_domain.engine_status import Device, EngineStatus
 from cortex_domain.errors import CortexError, RequestRefusedError, ResourceUnavailableError
 from cortex_domain.event_stream import collect, collect_pull
 from cortex_domain.events import (
+    ChoiceFinished,
     GenerationEvent,
     GenerationFinished,
     GenerationStarted,
@@ -20,6 +21,7 @@ from cortex_domain.events import (
 from cortex_domain.generation import (
     CacheMiss,
     CacheMissReason,
+    Choice,
     FinishReason,
     GenerationRequest,
     GenerationResult,
@@ -56,6 +58,8 @@ __all__ = [
     "CacheMiss",
     "CacheMissReason",
     "Capability",
+    "Choice",
+    "ChoiceFinished",
     "CortexError",
     "Device",
     "EngineStatus",

@@ -1,14 +1,17 @@
 """The rules of an event stream, and what a whole stream adds up to.
 
 A generation is `GenerationStarted`, any number of `PrefillProgress`, any number of `TextDelta`, `GenerationFinished`.
+When several answers were asked for, each ends with a `ChoiceFinished`, and the deltas of all come interleaved.
 A pull is `PullStarted`, any number of `PullProgress`, `PullFinished`. A stream that fails raises instead of finishing.
 """
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from typing import TypeVar, assert_never
 
 from cortex_domain.errors import ContractViolationError
 from cortex_domain.events import (
+    ChoiceFinished,
     GenerationEvent,
     GenerationFinished,
     GenerationStarted,
@@ -19,7 +22,7 @@ from cortex_domain.events import (
     PullStarted,
     TextDelta,
 )
-from cortex_domain.generation import GenerationResult
+from cortex_domain.generation import Choice, FinishReason, GenerationResult
 
 EventT = TypeVar("EventT")
 
@@ -34,8 +37,22 @@ class GenerationRules:
     def __init__(self) -> None:
         self.started: GenerationStarted | None = None
         self.finished: GenerationFinished | None = None
-        self.texts: list[str] = []
+        self._texts: defaultdict[int, list[str]] = defaultdict(list)
+        self._endings: dict[int, FinishReason] = {}
         self._processed_tokens = 0
+
+    @property
+    def texts(self) -> list[str]:
+        """Pieces of the first answer so far."""
+        return self._texts[0]
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """All answers, once they are complete."""
+        return tuple(
+            Choice(text="".join(self._texts[choice]), finish_reason=finish_reason)
+            for choice, finish_reason in sorted(self._endings.items())
+        )
 
     def accept(self, event: GenerationEvent, /) -> None:
         """Takes the next event."""
@@ -47,11 +64,13 @@ class GenerationRules:
                 self.started = event
             case PrefillProgress():
                 self._accept_progress(event)
-            case TextDelta(text=text):
-                _require(bool(text), "a 'text_delta' is empty")
-                self.texts.append(text)
+            case TextDelta():
+                self._accept_delta(event)
+            case ChoiceFinished():
+                self._require_open(event)
+                self._endings[event.choice] = event.finish_reason
             case GenerationFinished():
-                self.finished = event
+                self._accept_end(event)
             case _:
                 assert_never(event)
 
@@ -60,10 +79,28 @@ class GenerationRules:
         _require(self.finished is not None, "the stream ended without 'done'")
 
     def _accept_progress(self, event: PrefillProgress) -> None:
-        _require(not self.texts, "'prefill_progress' came after the first 'text_delta'")
+        has_answer = any(self._texts.values()) or bool(self._endings)
+        _require(not has_answer, "'prefill_progress' came after the first 'text_delta'")
         within = self._processed_tokens <= event.processed_tokens <= event.total_tokens
         _require(within, "'prefill_progress' shrank or passed its total")
         self._processed_tokens = event.processed_tokens
+
+    def _accept_delta(self, event: TextDelta) -> None:
+        _require(bool(event.text), "a 'text_delta' is empty")
+        self._require_open(event)
+        self._texts[event.choice].append(event.text)
+
+    def _require_open(self, event: TextDelta | ChoiceFinished) -> None:
+        _require(event.choice >= 0, f"{event.type!r} has a choice below 0")
+        _require(event.choice not in self._endings, f"{event.type!r} came after the choice's 'choice_done'")
+
+    def _accept_end(self, event: GenerationFinished) -> None:
+        endings = self._endings = self._endings or {0: event.finish_reason}
+        _require(endings.get(0) is event.finish_reason, "'done' has not the finish_reason of the first choice")
+        _require(max(endings) < len(endings), "a choice between others has no 'choice_done'")
+        said = {choice for choice, texts in self._texts.items() if texts}
+        _require(said <= endings.keys(), "'done' came before the 'choice_done' of a choice")
+        self.finished = event
 
 
 class PullRules:
@@ -118,6 +155,7 @@ async def collect(events: AsyncIterator[GenerationEvent], /) -> GenerationResult
         created_s=rules.started.created_s,
         text="".join(rules.texts),
         finish_reason=rules.finished.finish_reason,
+        choices=rules.choices,
         usage=rules.finished.usage,
         timings=rules.finished.timings,
         warnings=rules.started.warnings,

@@ -50,20 +50,36 @@ class TextDelta:
 
     Attributes:
         text: At least one whole character, to be appended to what came before.
+        choice: Which of the answers goes on, counted from 0.
     """
 
     type: Literal["text_delta"] = "text_delta"
     text: str
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChoiceFinished:
+    """One of several answers is complete; a request for a single one has no such event.
+
+    Attributes:
+        choice: Which one, counted from 0.
+        finish_reason: Why it ended.
+    """
+
+    type: Literal["choice_done"] = "choice_done"
+    choice: int
+    finish_reason: FinishReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationFinished:
-    """The answer is complete; nothing follows.
+    """All answers are complete; nothing follows.
 
     Attributes:
-        finish_reason: Why it ended.
-        usage: Tokens read and written.
-        timings: Where the time went.
+        finish_reason: Why the first answer ended.
+        usage: Tokens read and written, those of all answers together.
+        timings: Where the time went, for the first answer.
     """
 
     type: Literal["done"] = "done"
@@ -72,7 +88,7 @@ class GenerationFinished:
     timings: GenerationTimings
 
 
-GenerationEvent = GenerationStarted | PrefillProgress | TextDelta | GenerationFinished
+GenerationEvent = GenerationStarted | PrefillProgress | TextDelta | ChoiceFinished | GenerationFinished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,10 @@
 import math
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Self
 
 from cortex_domain.errors import InvalidRequestError
 from cortex_domain.language_models import Capability, ModelId
@@ -13,6 +14,7 @@ from cortex_domain.messages import AudioPart, ImagePart, Message
 
 MAX_SEED = 2**63 - 1
 MAX_STOP_TEXTS = 16
+MAX_CHOICES = 16
 MAX_OWNER_CHARACTERS = 128
 MAX_TIMEOUT_S = 86_400.0
 
@@ -75,6 +77,14 @@ class SamplingParameters:
         }
         return {capability: capability.value for capability, is_wanted in wanted.items() if is_wanted}
 
+    def for_choice(self, choice: int, /) -> Self:
+        """Builds the parameters of one of several answers: its seed is that of the first, plus its number.
+
+        Args:
+            choice: At least 0; after the highest seed comes 0.
+        """
+        return self if self.seed is None else replace(self, seed=(self.seed + choice) % (MAX_SEED + 1))
+
 
 def new_generation_id() -> str:
     """Draws an id that no other generation has."""
@@ -110,6 +120,8 @@ class GenerationRequest:
         priority: Who goes first when there is not room for all; it changes when an answer comes, never what it says.
         keep_alive_s: Seconds, 0 or more, that the model stays in memory after its last request; from now on and for
             every request, until another one says otherwise. None changes nothing.
+        n: How many answers are wanted, 1 to 16, each drawn for itself; the prompt is read once for all. The first is
+            the one that the same request would get alone; see `SamplingParameters.for_choice`.
         generation_id: Names this generation in events and logs.
     """
 
@@ -122,6 +134,7 @@ class GenerationRequest:
     timeout_s: float | None = None
     priority: Priority = Priority.INTERACTIVE
     keep_alive_s: float | None = None
+    n: int = 1
     generation_id: str = field(default_factory=new_generation_id, compare=False)
 
     def __post_init__(self) -> None:
@@ -130,6 +143,7 @@ class GenerationRequest:
         _require_within("max_tokens", self.max_tokens, 1, math.inf)
         _require_within("timeout_s", self.timeout_s, 0, MAX_TIMEOUT_S, above_low=True)
         _require_within("keep_alive_s", self.keep_alive_s, 0, math.inf)
+        _require_within("n", self.n, 1, MAX_CHOICES)
         if len(self.stop) > MAX_STOP_TEXTS:
             raise InvalidRequestError(f"At most {MAX_STOP_TEXTS} stop texts are allowed.", parameter="stop")
         if not all(self.stop):
@@ -146,6 +160,8 @@ class GenerationRequest:
             needs[Capability.IMAGE_INPUT] = "messages"
         if any(isinstance(part, AudioPart) for part in parts):
             needs[Capability.AUDIO_INPUT] = "messages"
+        if self.n > 1:
+            needs[Capability.CHOICES] = "n"
         return needs
 
 
@@ -234,6 +250,19 @@ class GenerationTimings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One of the answers to a request.
+
+    Attributes:
+        text: The answer.
+        finish_reason: Why it ended.
+    """
+
+    text: str
+    finish_reason: FinishReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationResult:
     """A whole answer.
 
@@ -241,10 +270,11 @@ class GenerationResult:
         generation_id: The request's id.
         model: Id of the model that answered.
         created_s: When the request was accepted, in whole seconds since the Unix epoch.
-        text: The answer.
+        text: The answer; of several, the first.
         finish_reason: Why it ended.
-        usage: Tokens read and written.
-        timings: Where the time went.
+        choices: All answers, in order; at least one.
+        usage: Tokens read and written, those of all answers together.
+        timings: Where the time went, for the first answer.
         warnings: What was done otherwise than asked, one sentence each.
     """
 
@@ -253,6 +283,7 @@ class GenerationResult:
     created_s: int
     text: str
     finish_reason: FinishReason
+    choices: tuple[Choice, ...]
     usage: TokenUsage
     timings: GenerationTimings
     warnings: tuple[str, ...]

@@ -72,6 +72,7 @@ class Capability(StrEnum):
     PRESENCE_PENALTY = "presence_penalty"
     FREQUENCY_PENALTY = "frequency_penalty"
     LOGIT_BIAS = "logit_bias"
+    CHOICES = "choices"
 
 
 MODALITIES = frozenset({Capability.IMAGE_INPUT, Capability.AUDIO_INPUT})

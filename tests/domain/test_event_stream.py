@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from cortex_domain.errors import ContractViolationError
 from cortex_domain.event_stream import GenerationRules, PullRules, collect, collect_pull
 from cortex_domain.events import (
+    ChoiceFinished,
     GenerationEvent,
     GenerationFinished,
     GenerationStarted,
@@ -18,7 +19,7 @@ from cortex_domain.events import (
     PullStarted,
     TextDelta,
 )
-from cortex_domain.generation import FinishReason, GenerationResult, GenerationTimings, TokenUsage
+from cortex_domain.generation import Choice, FinishReason, GenerationResult, GenerationTimings, TokenUsage
 from cortex_domain.language_models import ModelId
 
 EventT = TypeVar("EventT")
@@ -85,6 +86,7 @@ async def test_legal_generations_add_up(progress: list[int], texts: list[str]) -
         created_s=7,
         text="".join(texts),
         finish_reason=FinishReason.STOP,
+        choices=(Choice(text="".join(texts), finish_reason=FinishReason.STOP),),
         usage=USAGE,
         timings=TIMINGS,
         warnings=("Mind.",),
@@ -134,3 +136,52 @@ async def test_what_a_stream_raises_is_passed_on() -> None:
 
     with pytest.raises(ConnectionError):
         await collect(failing())
+
+
+def delta(choice: int) -> TextDelta:
+    return TextDelta(text="x", choice=choice)
+
+
+def choice_done(choice: int, finish_reason: FinishReason = FinishReason.STOP) -> ChoiceFinished:
+    return ChoiceFinished(choice=choice, finish_reason=finish_reason)
+
+
+async def test_several_answers_are_told_apart() -> None:
+    second = choice_done(1, FinishReason.LENGTH)
+    events: list[GenerationEvent] = [
+        STARTED,
+        prefill(9),
+        delta(1),
+        delta(0),
+        delta(1),
+        choice_done(0),
+        second,
+        FINISHED,
+    ]
+    result = await collect(stream(events))
+    assert result.choices == (
+        Choice(text="x", finish_reason=FinishReason.STOP),
+        Choice(text="xx", finish_reason=FinishReason.LENGTH),
+    )
+    assert (result.text, result.finish_reason) == ("x", FinishReason.STOP)
+
+
+@pytest.mark.parametrize(
+    "middle",
+    [
+        [delta(-1)],
+        [choice_done(-1)],
+        [delta(1)],
+        [choice_done(1)],
+        [choice_done(0), choice_done(2)],
+        [choice_done(0), choice_done(0)],
+        [choice_done(0), delta(0)],
+        [choice_done(0), delta(1)],
+        [choice_done(0, FinishReason.LENGTH), choice_done(1)],
+        [choice_done(0), prefill(9)],
+        [delta(1), prefill(9)],
+    ],
+    ids=str,
+)
+def test_several_answers_have_one_end_each(middle: list[GenerationEvent]) -> None:
+    assert breaks_generation_rules([STARTED, *middle, FINISHED])

@@ -158,3 +158,18 @@ def test_requests_are_equal_when_they_ask_the_same() -> None:
 def test_usage_totals(prompt_tokens: int, completion_tokens: int) -> None:
     usage = TokenUsage(prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
     assert usage.total_tokens == prompt_tokens + completion_tokens
+
+
+def test_several_answers_are_a_capability() -> None:
+    assert replace(REQUEST, n=2).needs == {Capability.CHOICES: "n"}
+    for n in (0, 17):
+        with pytest.raises(InvalidRequestError) as caught:
+            replace(REQUEST, n=n)
+        assert caught.value.parameter == "n"
+
+
+def test_each_answer_has_a_seed_of_its_own() -> None:
+    seeded = SamplingParameters(seed=MAX_SEED - 1, top_k=3)
+    assert [seeded.for_choice(choice).seed for choice in range(3)] == [MAX_SEED - 1, MAX_SEED, 0]
+    assert seeded.for_choice(2) == replace(seeded, seed=0)
+    assert SamplingParameters().for_choice(2) == SamplingParameters()

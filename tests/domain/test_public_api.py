@@ -37,6 +37,8 @@ def test_the_front_door() -> None:
         "CacheMiss",
         "CacheMissReason",
         "Capability",
+        "Choice",
+        "ChoiceFinished",
         "CortexError",
         "Device",
         "EngineStatus",

@@ -32,6 +32,7 @@ from cortex_contracts.broken_adapters.wrong_requests import (
     Undeclaring,
     doubles_short_answers,
     ignores_bans,
+    ignores_choices,
     ignores_deadlines,
     ignores_stop_texts,
     ignoring,
@@ -101,6 +102,8 @@ BROKEN_TEXT_GENERATORS = (
         for capability in Capability
         if hasattr(SamplingParameters(), capability.value)
     ),
+    _asking("text_generator.choices", ignores_choices),
+    _undeclared(Capability.CHOICES, ignores_choices),
     _undeclared(Capability.IMAGE_INPUT, ignoring_parts(ImagePart)),
     _undeclared(Capability.AUDIO_INPUT, ignoring_parts(AudioPart)),
     _breakage("text_generator.refused_on_entering", RefusesLate.__name__, RefusesLate),

@@ -61,7 +61,7 @@ def waits_less_than_nothing(_: GenerationRequest, event: GenerationEvent) -> tup
 def splits_characters(_: GenerationRequest, event: GenerationEvent) -> tuple[GenerationEvent, ...]:
     """Decodes byte by byte."""
     if isinstance(event, TextDelta):
-        return tuple(TextDelta(text=bytes([byte]).decode(errors="replace")) for byte in event.text.encode())
+        return tuple(replace(event, text=bytes([byte]).decode(errors="replace")) for byte in event.text.encode())
     return (event,)
 
 

@@ -63,6 +63,11 @@ def ignores_bans(request: GenerationRequest) -> GenerationRequest:
     return replace(request, sampling=replace(request.sampling, logit_bias=allowed))
 
 
+def ignores_choices(request: GenerationRequest) -> GenerationRequest:
+    """Gives one answer."""
+    return replace(request, n=1)
+
+
 def ignoring_parts(kind: type[ContentPart]) -> Ask:
     """Builds one that leaves out parts of a kind."""
 

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from dataclasses import dataclass
 from itertools import islice
 
+from cortex_adapters.fake.choices import FakeChoices
 from cortex_adapters.fake.echo_model import echo
 from cortex_adapters.fake.generation import FakeGeneration
 from cortex_adapters.fake.scripted_reply import ScriptedReply, split_words
@@ -27,7 +28,7 @@ _MAX_SUSPENDED = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Suspended:
-    generation: FakeGeneration
+    generation: FakeGeneration | FakeChoices
     until_s: float
 
 
@@ -39,7 +40,8 @@ class FakeTextGenerator(TextGenerator, GenerationSuspender):
     Args:
         loader: Tells which models are loaded and how much they hold.
         clock: Tells the time and waits for the delays of a script.
-        script: Replies, used in turn; a text is said word by word. None says the last user message again.
+        script: Replies, used in turn, one for each answer that is asked for; a text is said word by word. None says the
+            last user message again.
         capabilities: What is declared; requests that need anything else are refused. Without a script all that is
             about sampling is honoured. A script says what it says, whatever the sampling.
         default_max_tokens: Longest answer to a request that leaves `max_tokens` open.
@@ -60,7 +62,7 @@ class FakeTextGenerator(TextGenerator, GenerationSuspender):
         self._capabilities = frozenset(capabilities)
         self._default_max_tokens = default_max_tokens
         self._vocabulary: dict[str, int] = {}
-        self._running: dict[str, FakeGeneration] = {}
+        self._running: dict[str, FakeGeneration | FakeChoices] = {}
         self._suspended: dict[str, _Suspended] = {}
 
     @property
@@ -126,7 +128,7 @@ class FakeTextGenerator(TextGenerator, GenerationSuspender):
         with self._run(generation_id, generation):
             yield generation
 
-    def _find_suspended(self, generation_id: str) -> FakeGeneration:
+    def _find_suspended(self, generation_id: str) -> FakeGeneration | FakeChoices:
         now_s = self._clock.monotonic_s()
         self._suspended = {name: kept for name, kept in self._suspended.items() if now_s < kept.until_s}
         if generation_id not in self._suspended:
@@ -134,7 +136,7 @@ class FakeTextGenerator(TextGenerator, GenerationSuspender):
         return self._suspended[generation_id].generation
 
     @contextmanager
-    def _run(self, generation_id: str, generation: FakeGeneration) -> Iterator[None]:
+    def _run(self, generation_id: str, generation: FakeGeneration | FakeChoices) -> Iterator[None]:
         self._running[generation_id] = generation
         try:
             yield
@@ -142,20 +144,24 @@ class FakeTextGenerator(TextGenerator, GenerationSuspender):
             if self._running.get(generation_id) is generation:
                 del self._running[generation_id]
 
-    def _accept(self, request: GenerationRequest) -> FakeGeneration:
+    def _accept(self, request: GenerationRequest) -> FakeGeneration | FakeChoices:
         self._require_capabilities(request)
         model = self._find_loaded(request.model)
         prompt_tokens = sum(1 + len(split_words(message.text)) for message in request.messages)
         max_tokens = self._fit(request, prompt_tokens, model.context_window)
-        return FakeGeneration(
-            request=request,
-            reply=self._next_reply(request, max_tokens),
-            prompt_tokens=prompt_tokens,
-            max_tokens=max_tokens,
-            model=model,
-            loader=self._loader,
-            clock=self._clock,
-        )
+        answers = [
+            FakeGeneration(
+                request=request,
+                reply=self._next_reply(request, max_tokens),
+                prompt_tokens=prompt_tokens,
+                max_tokens=max_tokens,
+                model=model,
+                loader=self._loader,
+                clock=self._clock,
+            )
+            for _ in range(request.n)
+        ]
+        return answers[0] if request.n == 1 else FakeChoices(answers)
 
     def _require_capabilities(self, request: GenerationRequest) -> None:
         for capability, parameter in request.needs.items():

@@ -1,7 +1,7 @@
 """A job while the engine works on it: its text so far, its counts, its times."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cortex_adapters.mlx.answer_text import AnswerText
 from cortex_adapters.mlx.jobs import Job, JobProgress
@@ -18,11 +18,21 @@ class ActiveJob:
         job: The job.
         max_tokens: Longest answer, in tokens.
         unread_tokens: Tokens that the batch has to read before it draws the next one.
+        copies: The job's copies, until its prompt has been read; they share its row until then.
     """
 
-    def __init__(self, job: Job, progress: JobProgress, text: AnswerText, *, max_tokens: int) -> None:
+    def __init__(
+        self,
+        job: Job,
+        progress: JobProgress,
+        text: AnswerText,
+        *,
+        max_tokens: int,
+        copies: "Sequence[ActiveJob]" = (),
+    ) -> None:
         self.job = job
         self.max_tokens = max_tokens
+        self.copies = copies
         self.unread_tokens = len(progress.prompt) + len(progress.answer)
         self._prompt = progress.prompt
         self._text = text
@@ -39,6 +49,18 @@ class ActiveJob:
     def progress(self) -> JobProgress:
         """How far the job is."""
         return JobProgress(prompt=self._prompt, answer=tuple(self._answer), first_token_s=self._first_token_s)
+
+    @property
+    def with_copies(self) -> "Sequence[ActiveJob]":
+        """The job, and what shares its row."""
+        return (self, *self.copies)
+
+    def part(self) -> "Sequence[ActiveJob]":
+        """Returns the copies, which have a row each from now on."""
+        copies, self.copies = self.copies, ()
+        for copy in copies:
+            copy.take_reuse(self._row_cached_tokens, None)
+        return copies
 
     @property
     def longest_tokens(self) -> int:

@@ -2,8 +2,9 @@
 
 Three subclasses, because mlx-lm's generator makes prompt batches and these make generation batches. What differs from
 mlx-lm: a step draws for all rows in one call, and neither normalises nor hands out log-probabilities; sequences that
-join take their first step with all others, not one of their own; a piece of the prompts is waited for once, and MLX
-keeps the memory that it took for the next one; what need not be copied is not.
+join take their first step with all others, not one of their own; several sequences may share the reading of a prompt; a
+piece of the prompts is waited for once, and MLX keeps the memory that it took for the next one; what need not be copied
+is not.
 """
 
 import copy
@@ -29,10 +30,23 @@ def nothing_known(_uid: int, _tokens: list[int], /) -> tuple[int, Sequence[Any]]
 
 
 class LeanGenerationBatch(GenerationBatch):
-    """Decodes; every row's sampler is a `RowSampler`."""
+    """Decodes; every row's sampler is a `RowSampler`.
 
+    Attributes:
+        copies: By the number of a sequence whose prompt is still to be read: how each sequence draws that goes on from
+            the same prompt.
+    """
+
+    copies: dict[int, Sequence[RowSampler]]
     _joining: frozenset[int] = frozenset()
     """Sequences whose next input is the last token of their prompt: it is theirs to read, not one to report."""
+
+    @classmethod
+    def empty(cls, model: Any, fallback_sampler: Any) -> "LeanGenerationBatch":  # noqa: ANN401 - mlx-lm's own
+        """See mlx-lm."""
+        batch: LeanGenerationBatch = super().empty(model, fallback_sampler)
+        batch.copies = {}
+        return batch
 
     @classmethod
     def of_prompts(cls, prompts: PromptProcessingBatch, last_tokens: list[int]) -> "LeanGenerationBatch":
@@ -50,9 +64,34 @@ class LeanGenerationBatch(GenerationBatch):
         return batch
 
     def extend(self, batch: "LeanGenerationBatch") -> None:
-        """Takes the rows of another batch."""
+        """Takes the rows of another batch, and with them those of their copies."""
+        for row, uid in enumerate(list(batch.uids)):
+            if samplers := self.copies.pop(uid, ()):
+                batch.copy_row(row, samplers)
         super().extend(batch)
         self._joining |= batch._joining  # noqa: SLF001 - its own class
+
+    def copy_row(self, row: int, samplers: Sequence[RowSampler]) -> None:
+        """Adds rows that go on from where one is, under the numbers after its own; none has drawn anything yet."""
+        rows = [*range(len(self.uids)), *[row] * len(samplers)]
+        first = self.uids[row] + 1
+        self.uids += range(first, first + len(samplers))
+        self._joining = frozenset(self.uids)
+        for cache in self.prompt_cache:
+            cache.filter(rows)
+        self._next_tokens = self._next_tokens[mx.array(rows)]
+        self._next_logprobs = [None] * len(rows)
+        self._num_tokens = [0] * len(rows)
+        known_samplers: Any = self.samplers
+        known_samplers += samplers
+        processors: Any = self.logits_processors
+        processors += [processors[row]] * len(samplers)
+        for _ in samplers:
+            self.tokens.append(list(self.tokens[row]))
+            self._token_context.append(TokenBuffer(self.tokens[row]))
+            self.stop_sequences.append(self.stop_sequences[row])
+            self._matchers.append(self.stop_sequences[row].matcher())
+            self.max_tokens.append(self.max_tokens[row])
 
     def next(self) -> list[Any]:
         """Advances every row by one token and returns a response for each that was drawn; ended rows leave."""
@@ -212,8 +251,18 @@ class LeanBatchGenerator(BatchGenerator):
         max_tokens: int,
         sampler: RowSampler,
         logits_processors: list[LogitsProcessor],
+        copies: Sequence[RowSampler] = (),
     ) -> int:
-        """Adds one sequence and returns the number by which responses name it."""
+        """Adds one sequence and returns the number by which responses name it.
+
+        Args:
+            tokens: Its prompt.
+            max_tokens: How many tokens it may draw.
+            sampler: How it draws.
+            logits_processors: What its logits go through.
+            copies: How further sequences draw that share all else; their numbers follow its own. They begin when its
+                prompt has been read, and until then they are part of it.
+        """
         samplers: list[Any] = [sampler]
         [uid] = self.insert(
             [tokens],
@@ -222,7 +271,16 @@ class LeanBatchGenerator(BatchGenerator):
             samplers=samplers,
             logits_processors=[logits_processors],
         )
+        if copies:
+            self._generation_batch.copies[uid] = copies
+            self._uid_count += len(copies)
         return cast("int", uid)
+
+    def remove(self, uids: list[int], return_prompt_caches: bool = False) -> Any:  # noqa: ANN401, FBT002
+        """Takes sequences out; see mlx-lm."""
+        for uid in uids:
+            self._generation_batch.copies.pop(uid, None)
+        return super().remove(uids, return_prompt_caches)
 
     def read_at_most(self, *, rows: int, tokens: int) -> None:
         """Sets how many prompts are read together, and how many tokens of each in one step."""

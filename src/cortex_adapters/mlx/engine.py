@@ -79,18 +79,18 @@ class Engine:
         """Frees a model's memory and ends its jobs with `ModelNotLoadedError`."""
         return self._discard([model_id])
 
-    def require_memory(self, model_id: ModelId, /, *, tokens: int) -> None:
-        """Makes sure that a sequence of this length could run if it were alone.
+    def require_memory(self, model_id: ModelId, /, *, tokens: int, sequences: int = 1) -> None:
+        """Makes sure that so many sequences of this length could run if they were alone.
 
         Raises:
             ModelNotLoadedError: The model is not loaded.
-            MemoryExceededError: It never could.
-            MemoryPressureError: It could not now.
+            MemoryExceededError: They never could.
+            MemoryPressureError: They could not now.
         """
         memory = self.language_model(model_id).memory
         self._guard.require_room_to_run(
             model_id,
-            required_bytes=memory.sequence_bytes(tokens),
+            required_bytes=sequences * memory.sequence_bytes(tokens),
             own_bytes=memory.weights_bytes,
             all_bytes=self._weights_bytes(),
         )

@@ -188,7 +188,7 @@ class EngineHost:
         return JobId(next(self._numbers))
 
     def submit(self, job: Job, /) -> OpenJob:
-        """Hands a job to the engine.
+        """Hands a job to the engine, with its copies.
 
         Raises:
             GeneratorBusyError: Too many jobs wait, or too many of this owner.
@@ -227,16 +227,16 @@ class EngineHost:
         self._send_held_jobs()
 
     def _take_in(self, open_job: OpenJob) -> None:
-        self._jobs[open_job.job.id] = open_job
+        self._jobs |= {member.job.id: member for member in open_job.sent_together}
         self._held_jobs.append(open_job.job.id)
         self._send_held_jobs()
 
     def _require_room_for(self, job: Job) -> None:
         self._require_running()
         waiting = [open_job.job.owner for open_job in self._jobs.values() if not open_job.stream.has_begun]
-        if len(waiting) >= MAX_WAITING_JOBS:
+        if len(waiting) + len(job.copies) >= MAX_WAITING_JOBS:
             raise _queue_full(f"{len(waiting)} requests are waiting. Try again shortly.")
-        if (of_owner := waiting.count(job.owner)) >= MAX_WAITING_JOBS_OF_OWNER:
+        if (of_owner := waiting.count(job.owner)) + len(job.copies) >= MAX_WAITING_JOBS_OF_OWNER:
             raise _queue_full(f"{of_owner} requests of this owner are waiting. Try again when some have been answered.")
 
     # What callers wait for.
@@ -389,7 +389,8 @@ class EngineHost:
         self._trouble = None
         for call in self._calls.values():
             self._send_call(call)
-        self._held_jobs = deque(sorted(self._jobs, key=lambda job_id: self._jobs[job_id].suspicion > 0))
+        to_send = [job for job in self._jobs.values() if not job.goes_with_leader]
+        self._held_jobs = deque(job.job.id for job in sorted(to_send, key=lambda job: job.suspicion > 0))
         self._send_held_jobs()
 
     async def _reload(self, held: _HeldModel) -> None:
@@ -443,7 +444,8 @@ class EngineHost:
                 return
             self._held_jobs.popleft()
             if job is not None:
-                job.is_fruitless = True
+                for member in job.sent_together:
+                    member.is_fruitless = True
                 self._link.send(SubmitJob(job=job.job, progress=job.progress))
 
     def _may_join(self, job: OpenJob) -> bool:

@@ -171,7 +171,8 @@ class EngineLoop:
         job, prompt = rendered.job, rendered.outcome
         language_model = self._engine.language_model(job.model_id)
         _require_room(job, prompt, language_model)
-        self._engine.require_memory(job.model_id, tokens=len(prompt) + _longest_answer(job, prompt, language_model))
+        longest_tokens = len(prompt) + _longest_answer(job, prompt, language_model)
+        self._engine.require_memory(job.model_id, tokens=longest_tokens, sequences=1 + len(job.copies))
         self._report(JobAccepted(job_id=job.id, prompt=prompt))
         self._admit(job, JobProgress(prompt=prompt), language_model)
 

@@ -95,7 +95,7 @@ class CallFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobAccepted:
-    """A job was accepted; its prompt is rendered, and no work on it has begun."""
+    """A job was accepted, with its copies; its prompt is rendered, and no work on it has begun."""
 
     type: Literal["accepted"] = "accepted"
     job_id: JobId

@@ -17,12 +17,16 @@ class JobStream(AsyncIterator[GenerationEvent]):
 
     Attributes:
         has_begun: Whether the engine has reported any work.
+        arrived: Set when there is something to take; whoever reads clears it.
+
+    Args:
+        arrived: That of another stream, for one who reads both.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, arrived: asyncio.Event | None = None) -> None:
         self.has_begun = False
+        self.arrived = arrived or asyncio.Event()
         self._waiting: deque[GenerationEvent | CortexError] = deque()
-        self._arrived = asyncio.Event()
         self._ended = False
 
     @property
@@ -33,13 +37,13 @@ class JobStream(AsyncIterator[GenerationEvent]):
     def begin(self, started: GenerationStarted, /) -> None:
         """Puts the first event before whatever has arrived."""
         self._waiting.appendleft(started)
-        self._arrived.set()
+        self.arrived.set()
 
     def put(self, output: GenerationEvent | CortexError, /) -> None:
         """Adds the next output; an error is raised to the reader after what came before it."""
         self.has_begun = True
         self._waiting.append(self._joined(output))
-        self._arrived.set()
+        self.arrived.set()
 
     async def __anext__(self) -> GenerationEvent:
         """Returns the next event.
@@ -50,9 +54,19 @@ class JobStream(AsyncIterator[GenerationEvent]):
         """
         if self._ended:
             raise StopAsyncIteration
-        while not self._waiting:
-            self._arrived.clear()
-            await self._arrived.wait()
+        while (event := self.take()) is None:
+            self.arrived.clear()
+            await self.arrived.wait()
+        return event
+
+    def take(self) -> GenerationEvent | None:
+        """Returns the next event that is here already; None when there is none.
+
+        Raises:
+            CortexError: The job ended with this error.
+        """
+        if not self._waiting:
+            return None
         output = self._waiting.popleft()
         self._ended = is_last(output)
         if isinstance(output, CortexError):

@@ -1,7 +1,7 @@
 """What an engine is asked for and what it answers: plain values, so that they can cross a thread or a process."""
 
-from dataclasses import dataclass
-from typing import NewType
+from dataclasses import dataclass, replace
+from typing import NewType, Self
 
 from cortex_domain.errors import CortexError
 from cortex_domain.events import GenerationEvent
@@ -29,6 +29,8 @@ class Job:
         priority: Who goes first when there is not room for all.
         deadline_s: When the answer ends at the latest, by the same clock as `accepted_s`; None has no such time.
         accepted_s: When the host was asked, by `time.monotonic`, which the processes of one machine share.
+        copies: Jobs that ask the same, each with the seed of its place, and go on from this one's prompt once it has
+            been read; empty when it is a copy itself, or was accepted once.
     """
 
     id: JobId
@@ -42,6 +44,14 @@ class Job:
     accepted_s: float
     priority: Priority = Priority.INTERACTIVE
     deadline_s: float | None = None
+    copies: tuple[JobId, ...] = ()
+
+    def as_copies(self) -> tuple[Self, ...]:
+        """Builds the jobs of its copies."""
+        return tuple(
+            replace(self, id=job_id, sampling=self.sampling.for_choice(choice), copies=())
+            for choice, job_id in enumerate(self.copies, start=1)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import mlx.core as mx
@@ -88,13 +88,13 @@ class ModelBatch:
     @property
     def promised_bytes(self) -> int:
         """What the jobs that have a row may come to take together, in bytes."""
-        return self._promised_bytes(list(self._jobs.values()))
+        return self._promised_bytes(_all(self._jobs.values()))
 
     def admit(self, job: Job, progress: JobProgress, *, max_tokens: int) -> list[JobStep]:
         """Takes a job; it goes on at the next step that has room. One that cannot be taken ends at once."""
         try:
-            text = AnswerText(self.language_model.tokenizer.detokenizer, job.stop)
-            active = ActiveJob(job, progress, text, max_tokens=max_tokens)
+            copies = [self._activate(copy, progress, max_tokens=max_tokens) for copy in job.as_copies()]
+            active = self._activate(job, progress, max_tokens=max_tokens, copies=copies)
             if not self._fetching.add(active):
                 self._enqueue(active)
         except Exception as error:
@@ -103,7 +103,7 @@ class ModelBatch:
         return []
 
     def cancel(self, job_id: JobId) -> list[JobStep]:
-        """Drops a job and frees its row; a job that is not here is left alone."""
+        """Drops a job, with the copies that share its row, and frees that; a job that is not here is left alone."""
         if self._waiting.drop(job_id) or self._fetching.drop(job_id):
             return []
         return self._surviving(lambda _: self._cancel(job_id))
@@ -115,11 +115,17 @@ class ModelBatch:
     def close(self, reason: CortexError) -> list[JobStep]:
         """Ends all jobs with `reason` and lets go of the generator and of what was kept for reuse."""
         steps = self._end_running(reason)
-        others = [*self._waiting.items, *self._fetching.items]
+        others = _all([*self._waiting.items, *self._fetching.items])
         steps += [JobStep(job_id=active.job.id, outputs=(reason,)) for active in others]
         self._waiting.clear()
         self._fetching.clear()
         return steps
+
+    def _activate(
+        self, job: Job, progress: JobProgress, *, max_tokens: int, copies: Sequence[ActiveJob] = ()
+    ) -> ActiveJob:
+        text = AnswerText(self.language_model.tokenizer.detokenizer, job.stop)
+        return ActiveJob(job, progress, text, max_tokens=max_tokens, copies=copies)
 
     def _try_out(self, prompt_lengths: Sequence[int], step: Callable[[], object]) -> None:
         for sampling, length in zip(_TRIALS, prompt_lengths, strict=False):
@@ -139,7 +145,7 @@ class ModelBatch:
         return steps
 
     def _end_running(self, reason: CortexError) -> list[JobStep]:
-        steps = [JobStep(job_id=active.job.id, outputs=(reason,)) for active in self._jobs.values()]
+        steps = [JobStep(job_id=active.job.id, outputs=(reason,)) for active in _all(self._jobs.values())]
         self._jobs.clear()
         self._generator.close()
         self._prefixes.forget()
@@ -160,10 +166,11 @@ class ModelBatch:
         prompt_responses, token_responses = self._advance()
         for prompted in prompt_responses:
             done_tokens, all_tokens = prompted.progress
-            events = self._jobs[prompted.uid].take_progress(
-                done_tokens, unread_tokens=all_tokens - done_tokens, step_began_s=step_began_s
-            )
-            steps.append(self._collect(prompted.uid, (), events))
+            for uid in self._rows_of(prompted.uid, has_read=prompted.end_of_prompt):
+                events = self._jobs[uid].take_progress(
+                    done_tokens, unread_tokens=all_tokens - done_tokens, step_began_s=step_began_s
+                )
+                steps.append(self._collect(uid, (), events))
             if prompted.end_of_prompt and done_tokens >= KEPT_EARLY_TOKENS:
                 self._keep_running(prompted.uid)
         for generated in token_responses:
@@ -174,13 +181,21 @@ class ModelBatch:
             events = self._jobs[generated.uid].take_token(generated.token, generated.finish_reason)
             steps.append(self._collect(generated.uid, (generated.token,), events))
 
+    def _rows_of(self, uid: int, *, has_read: bool) -> Sequence[int]:
+        """Returns the row that read a part of its prompt and, when that was the last one, those of its copies."""
+        copies = self._jobs[uid].part() if has_read else ()
+        self._jobs |= dict(enumerate(copies, start=uid + 1))
+        return range(uid, uid + 1 + len(copies))
+
     def _end_overdue(self, steps: list[JobStep], now_s: float) -> None:
         overdue = [(uid, active) for uid, active in self._jobs.items() if active.is_overdue(now_s)]
-        steps += [self._collect(uid, (), active.break_off()) for uid, active in overdue]
+        for uid, active in overdue:
+            steps += _broken_off(active.copies)
+            steps.append(self._collect(uid, (), active.break_off()))
         for active in self._waiting.items:
             if active.is_overdue(now_s):
                 self._waiting.drop(active.job.id)
-                steps.append(JobStep(job_id=active.job.id, outputs=tuple(active.break_off())))
+                steps += _broken_off(active.with_copies)
 
     def _let_in(self, steps: list[JobStep]) -> None:
         """Gives rows to jobs that wait, as many as the device can read side by side with those that it reads."""
@@ -198,7 +213,7 @@ class ModelBatch:
         return next_in(
             self._waiting,
             list(self._jobs.values()),
-            has_free_row=len(self._jobs) < MAX_ROWS,
+            has_free_row=len(_all(self._jobs.values())) < MAX_ROWS,
             lanes=self._pacing.lanes(
                 decoding_rows=self._generator.decoding_rows,
                 prompts=self._generator.prompt_rows + len(self._waiting),
@@ -229,7 +244,7 @@ class ModelBatch:
         self._waiting.add(active.job, active)
 
     def _has_room_for(self, newcomer: ActiveJob) -> bool:
-        rows = [*self._jobs.values(), newcomer]
+        rows = _all([*self._jobs.values(), newcomer])
         return len(rows) <= MAX_ROWS and self._has_memory(self._promised_bytes(rows))
 
     def _promised_bytes(self, rows: Sequence[ActiveJob]) -> int:
@@ -245,6 +260,7 @@ class ModelBatch:
             max_tokens=active.max_tokens - told,
             sampler=RowSampler(job.sampling, position=told),
             logits_processors=make_logits_processors(job.sampling, prompt_tokens=len(progress.prompt)),
+            copies=[RowSampler(copy.job.sampling) for copy in active.copies],
         )
         self._jobs[uid] = active
 
@@ -313,6 +329,14 @@ class ModelBatch:
         if model.draft is None:
             return LeanBatchGenerator(model, rows=MAX_ROWS, find_prefix=self._find_prefix)
         return SpeculativeBatchGenerator(model, model.draft, rows=MAX_ROWS, find_prefix=self._find_prefix)
+
+
+def _all(actives: Iterable[ActiveJob]) -> list[ActiveJob]:
+    return [member for active in actives for member in active.with_copies]
+
+
+def _broken_off(actives: Iterable[ActiveJob]) -> list[JobStep]:
+    return [JobStep(job_id=active.job.id, outputs=tuple(active.break_off())) for active in actives]
 
 
 def _failed(job_id: JobId, what: str, error: Exception) -> JobStep:

@@ -20,12 +20,21 @@ class OpenJob:
         accepted: Length of its prompt in tokens, once an engine has accepted it; or why none did.
         is_fruitless: Whether the engine that has it has drawn no token for it yet.
         suspicion: How much speaks for engines having died of it; none once a token was drawn for it.
+        copies: Its copies, which engines get with it until it is accepted, and each for itself from then on.
+
+    Args:
+        job: The job.
+        leader: The job that this one is a copy of; they are accepted, or refused, together.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, *, leader: "OpenJob | None" = None) -> None:
         self.job = job
-        self.stream = JobStream()
-        self.accepted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._is_copy = leader is not None
+        self.stream: JobStream = JobStream(None if leader is None else leader.stream.arrived)
+        self.accepted: asyncio.Future[int] = (
+            asyncio.get_running_loop().create_future() if leader is None else leader.accepted
+        )
+        self.copies = tuple(OpenJob(copy, leader=self) for copy in job.as_copies())
         self.is_fruitless = False
         self.suspicion = 0
         self._prompt: tuple[int, ...] | None = None
@@ -38,6 +47,16 @@ class OpenJob:
     def is_over(self) -> bool:
         """Whether the engine has nothing more to do for it; its reader may still have to read."""
         return self.stream.is_complete
+
+    @property
+    def goes_with_leader(self) -> bool:
+        """Whether it is nothing for itself yet: the copy of a job that was not accepted."""
+        return self._is_copy and self._prompt is None
+
+    @property
+    def sent_together(self) -> "tuple[OpenJob, ...]":
+        """The jobs that an engine gets when it gets this one."""
+        return (self, *(copy for copy in self.copies if copy.goes_with_leader))
 
     @property
     def known_tokens(self) -> int:
@@ -65,8 +84,11 @@ class OpenJob:
         self.stream.has_begun = False
 
     def accept(self, prompt: tuple[int, ...]) -> None:
-        """Takes the news that an engine accepted the job."""
+        """Takes the news that an engine accepted the job, and so its copies."""
         self._prompt = prompt
+        self.job = replace(self.job, copies=())
+        for copy in self.copies:
+            copy.accept(prompt)
         if not self.accepted.done():
             self.accepted.set_result(len(prompt))
 

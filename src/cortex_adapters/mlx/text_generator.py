@@ -3,9 +3,10 @@
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 
+from cortex_adapters.mlx.choice_streams import ChoiceStreams
 from cortex_adapters.mlx.engine_host import EngineHost
 from cortex_adapters.mlx.job_deadline import held_to_deadline
 from cortex_adapters.mlx.jobs import Job
@@ -22,7 +23,8 @@ class MlxTextGenerator(TextGenerator, GenerationSuspender):
     """Generates text with mlx-lm, many requests in one batch.
 
     A suspended generation is a cancelled job of which the prompt's and the answer's tokens are kept, as they are for an
-    engine that may die: whoever goes on from them draws what would have been drawn.
+    engine that may die: whoever goes on from them draws what would have been drawn. Each of several answers to one
+    request is a job of its own; such a generation is not suspended.
     """
 
     capabilities = frozenset(
@@ -34,6 +36,7 @@ class MlxTextGenerator(TextGenerator, GenerationSuspender):
             Capability.PRESENCE_PENALTY,
             Capability.FREQUENCY_PENALTY,
             Capability.LOGIT_BIAS,
+            Capability.CHOICES,
         }
     )
 
@@ -82,14 +85,17 @@ class MlxTextGenerator(TextGenerator, GenerationSuspender):
     async def _generate(self, request: GenerationRequest) -> AsyncIterator[AsyncIterator[GenerationEvent]]:
         self._require_capabilities(request)
         open_job = self._host.submit(self._make_job(request))
-        try:
-            with held_to_deadline(open_job, self._host.cancel):
-                prompt_tokens = await open_job.accepted
-                open_job.stream.begin(self._started(request, prompt_tokens))
-                with self._suspendable(request.generation_id, open_job):
-                    yield open_job.stream
-        finally:
-            self._host.cancel(open_job.job.id)
+        with ExitStack() as ending:
+            for answer in reversed((open_job, *open_job.copies)):  # so that it is the first to be cancelled
+                ending.callback(self._host.cancel, answer.job.id)
+                ending.enter_context(held_to_deadline(answer, self._host.cancel))
+            prompt_tokens = await open_job.accepted
+            open_job.stream.begin(self._started(request, prompt_tokens))
+            if open_job.copies:
+                yield ChoiceStreams([answer.stream for answer in (open_job, *open_job.copies)])
+                return
+            with self._suspendable(request.generation_id, open_job):
+                yield open_job.stream
 
     @asynccontextmanager
     async def _resume(self, generation_id: str) -> AsyncIterator[AsyncIterator[GenerationEvent]]:
@@ -136,6 +142,7 @@ class MlxTextGenerator(TextGenerator, GenerationSuspender):
             priority=request.priority,
             accepted_s=now_s,
             deadline_s=None if request.timeout_s is None else now_s + request.timeout_s,
+            copies=tuple(self._host.new_job_id() for _ in range(request.n - 1)),
         )
 
     def _started(self, request: GenerationRequest, prompt_tokens: int) -> GenerationStarted:

@@ -31,7 +31,8 @@ class GenerationSuspender(Protocol):
             for_s: Seconds, at least 0, for which it may be resumed at most.
 
         Raises:
-            GenerationNotFoundError: Its block is not open.
+            GenerationNotFoundError: Its block is not open, or it has several answers and this generator sets none of
+                those aside.
         """
 
     @abstractmethod

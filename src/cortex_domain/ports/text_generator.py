@@ -23,6 +23,8 @@ class TextGenerator(Protocol):
         - `timeout_s` counts from entering. A request that is not accepted by then is refused; an answer that is not
           complete ends with `done`, as cancelled, with the usage and timings of what there is.
         - A text never holds half a character, nor the stop text that ended it, nor a part of one that is still open.
+        - When `n` answers are asked for, the prompt is counted once in the usage, and each answer is the one that a
+          request of its own would get, with the sampling of `SamplingParameters.for_choice`.
         - A capability that is declared is honoured. A request that needs one that is not declared is refused.
     """
 

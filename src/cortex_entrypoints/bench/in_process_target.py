@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from cortex_domain import (
+    ChoiceFinished,
     CortexError,
     GenerationFinished,
     GenerationRequest,
@@ -109,7 +110,7 @@ class InProcessTarget(Target):
                         progress.take(StreamNews(has_text=True))
                     case GenerationFinished():
                         progress.take(_ending(event))
-                    case GenerationStarted() | PrefillProgress():
+                    case GenerationStarted() | PrefillProgress() | ChoiceFinished():
                         pass
 
 

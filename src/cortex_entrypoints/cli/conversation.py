@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from cortex_domain import (
+    ChoiceFinished,
     GenerationEvent,
     GenerationFinished,
     GenerationRequest,
@@ -130,7 +131,7 @@ def _print_event(event: GenerationEvent, answer: list[str], waiting: ExitStack) 
             waiting.close()
             answer.append(text)
             _write(text)
-        case PrefillProgress() | GenerationFinished():
+        case PrefillProgress() | ChoiceFinished() | GenerationFinished():
             pass
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
 from cortex_domain.generation import (
+    MAX_CHOICES,
     MAX_OWNER_CHARACTERS,
     MAX_SEED,
     MAX_STOP_TEXTS,
@@ -244,6 +245,17 @@ PriorityName = Annotated[
     Field(description="Background waits, and pauses, for what is interactive; the answer is the same."),
 ]
 
+NumberOfAnswers = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=MAX_CHOICES,
+        description="How many answers are wanted; the prompt is read once for all. Answer number i is drawn with the "
+        "seed plus i. A stream of several is cancelled, not kept, when its client leaves.",
+    ),
+    BeforeValidator(whole_number),
+]
+
 _SAMPLING_FIELDS = (
     "temperature",
     "top_p",
@@ -310,6 +322,7 @@ class ChatBody(Body):
     timeout_s: TimeoutSeconds | None = None
     priority: PriorityName | None = None
     keep_alive_s: KeepAlive | None = None
+    n: NumberOfAnswers | None = None
 
     def to_domain(self, defaults: ChatDefaults) -> GenerationRequest:
         """Builds the request.
@@ -327,6 +340,7 @@ class ChatBody(Body):
             timeout_s=self.timeout_s,
             priority=Priority(self.priority or Priority.INTERACTIVE),
             keep_alive_s=self.keep_alive_s,
+            n=self.n or 1,
         )
 
     def _sampling(self, defaults: ChatDefaults) -> SamplingParameters:

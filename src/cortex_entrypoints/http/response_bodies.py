@@ -1,12 +1,13 @@
 """Bodies that clients get, where they differ from the domain's own values."""
 
+from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field
 
 from cortex_domain.engine_status import Device
 from cortex_domain.errors import UnavailableReason
-from cortex_domain.generation import FinishReason, GenerationResult, GenerationTimings, TokenUsage
+from cortex_domain.generation import Choice, FinishReason, GenerationResult, GenerationTimings, TokenUsage
 from cortex_domain.language_models import ModelDescriptor, ModelId
 from cortex_entrypoints.default_model import DefaultModelStatus
 
@@ -60,6 +61,13 @@ class AnswerMessage(BaseModel):
     content: str
 
 
+class AnswerChoice(BaseModel):
+    """One of several answers."""
+
+    message: AnswerMessage
+    finish_reason: FinishReason
+
+
 class ChatCompletion(BaseModel):
     """A whole answer."""
 
@@ -68,6 +76,11 @@ class ChatCompletion(BaseModel):
     model: ModelId
     message: AnswerMessage
     finish_reason: FinishReason
+    choices: list[AnswerChoice] | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="All answers, the one above first, when `n` asked for several.",
+    )
     usage: TokenUsage
     timings: GenerationTimings
     warnings: tuple[str, ...] = Field(description="What was done otherwise than asked, one sentence each.")
@@ -81,10 +94,20 @@ class ChatCompletion(BaseModel):
             model=result.model,
             message=AnswerMessage(content=result.text),
             finish_reason=result.finish_reason,
+            choices=_several(result.choices),
             usage=result.usage,
             timings=result.timings,
             warnings=result.warnings,
         )
+
+
+def _several(choices: Sequence[Choice]) -> list[AnswerChoice] | None:
+    if len(choices) == 1:
+        return None
+    return [
+        AnswerChoice(message=AnswerMessage(content=choice.text), finish_reason=choice.finish_reason)
+        for choice in choices
+    ]
 
 
 class ModelList(BaseModel):

@@ -11,8 +11,8 @@ from cortex_domain.errors import (
     ModelNotLoadedError,
 )
 from cortex_domain.event_stream import collect
-from cortex_domain.events import GenerationFinished, TextDelta
-from cortex_domain.generation import FinishReason, GenerationRequest, GenerationResult, SamplingParameters
+from cortex_domain.events import ChoiceFinished, GenerationFinished, TextDelta
+from cortex_domain.generation import FinishReason, GenerationRequest, GenerationResult, SamplingParameters, TokenUsage
 from cortex_domain.messages import assistant_message, system_message, user_message
 from tests.adapters.fake.fake_files import FILES
 
@@ -196,3 +196,37 @@ async def test_what_may_begin_a_stop_text_is_said_at_the_deadline() -> None:
     reply = ScriptedReply(pieces=("a", " b", " c"), delay_s=1.0)
     generator = FakeTextGenerator(loader=await loaded(), clock=FakeClock(auto_advance=True), script=[reply])
     assert (await answer(generator, timeout_s=1.5, stop=(" b!",))).text == "a b"
+
+
+async def test_several_answers_are_said_in_turn_and_end_one_by_one() -> None:
+    script = [ScriptedReply.saying("a b"), ScriptedReply.saying("c d e")]
+    generator = FakeTextGenerator(loader=await loaded(), clock=FakeClock(), script=script)
+    request = GenerationRequest(model=FILES.model_id, messages=(user_message("x"),), max_tokens=3, n=2)
+    async with generator.generate_text(request) as events:
+        assert generator.active_requests == 1
+        told = [event async for event in events]
+        assert [event async for event in events] == []
+    assert [(event.choice, event.text) for event in told if isinstance(event, TextDelta)] == [
+        (0, "a"),
+        (1, "c"),
+        (0, " b"),
+        (1, " d"),
+        (1, " e"),
+    ]
+    assert [event.choice for event in told if isinstance(event, ChoiceFinished)] == [0, 1]
+    assert told[-1].type == "done"
+    assert told[-1].usage == TokenUsage(prompt_tokens=2, completion_tokens=6)
+
+
+async def test_several_answers_go_on_after_they_were_suspended() -> None:
+    generator = FakeTextGenerator(loader=await loaded(), clock=FakeClock())
+    request = GenerationRequest(model=FILES.model_id, messages=(user_message("a b c"),), n=2)
+    async with generator.generate_text(request) as events:
+        told = [await anext(events) for _ in range(5)]
+        generator.suspend(request.generation_id, for_s=60)
+    assert generator.model_of(request.generation_id) == FILES.model_id
+    async with generator.resume(request.generation_id) as events:
+        told += [event async for event in events]
+    for choice in range(2):
+        said = [event.text for event in told if isinstance(event, TextDelta) and event.choice == choice]
+        assert "".join(said) == "a b c"

@@ -71,4 +71,5 @@ async def test_the_adapter_declares_what_it_honours(harness: TextGeneratorHarnes
         "presence_penalty",
         "frequency_penalty",
         "logit_bias",
+        "choices",
     }

@@ -137,6 +137,7 @@ JOBS = st.builds(
     accepted_s=SECONDS,
     priority=st.sampled_from(Priority),
     deadline_s=st.none() | SECONDS,
+    copies=st.lists(NUMBERS.map(JobId), max_size=3).map(tuple),
 )
 PROGRESSES = st.builds(JobProgress, prompt=TOKENS, answer=TOKENS, first_token_s=st.none() | SECONDS)
 FILES = st.builds(

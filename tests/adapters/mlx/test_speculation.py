@@ -219,7 +219,7 @@ def test_what_the_draft_model_has_read_is_freed_with_the_row(drafted: LanguageMo
             run.step()
         assert run.speculation._row is not None
         if leaves:
-            run.generator.remove([uid])  # type: ignore[no-untyped-call]
+            run.generator.remove([uid])
         else:
             run.finish()
         assert run.speculation._row is None

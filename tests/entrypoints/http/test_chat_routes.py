@@ -234,3 +234,22 @@ async def test_a_request_that_is_not_accepted_in_time_is_a_504(path: str) -> Non
     async with live_server(adapters=FakeAdapters(script=[late])) as server:
         response = await server.client.post(path, json=HELLO | {"timeout_s": 0.2})
     assert (response.status_code, response.json()["error"]["code"]) == (504, "deadline_exceeded")
+
+
+async def test_several_answers_to_one_request() -> None:
+    script = ["Hello.", "Good morning."]
+    async with live_server(adapters=FakeAdapters(script=script)) as server:
+        body = (await server.client.post(CHAT, json=HELLO | {"n": 2})).json()
+    assert body["message"] == {"role": "assistant", "content": "Hello."}
+    assert body["choices"] == [
+        {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"} for text in script
+    ]
+
+
+async def test_streams_several_answers(server: LiveServer) -> None:
+    frames = parse_frames((await server.client.post(STREAM, json=HELLO | {"n": 2})).text)
+    for choice in range(2):
+        of_choice = [frame for frame in frames if frame.data.get("choice") == choice]
+        assert "".join(frame.data.get("text", "") for frame in of_choice) == "Hello there, Cortex."
+        assert of_choice[-1].data == {"type": "choice_done", "choice": choice, "finish_reason": "stop"}
+    assert frames[-1].event == "done"

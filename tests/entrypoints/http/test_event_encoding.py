@@ -39,7 +39,11 @@ def test_no_text_can_forge_a_frame(text: str) -> None:
     assert frame.count(b"\n") == 4
     assert b"\r" not in frame
     (parsed,) = parse_frames(frame.decode())
-    assert (parsed.event, parsed.sequence, parsed.data) == ("text_delta", 3, {"type": "text_delta", "text": text})
+    assert (parsed.event, parsed.sequence, parsed.data) == (
+        "text_delta",
+        3,
+        {"type": "text_delta", "text": text, "choice": 0},
+    )
 
 
 def test_the_end_says_all_that_was_measured() -> None:
@@ -86,7 +90,8 @@ def test_an_error_leaves_out_what_it_does_not_say() -> None:
 
 def test_a_socket_event_names_its_chat() -> None:
     text = encode_socket_event(TextDelta(text=HOSTILE), request_id="r", sequence=2)
-    assert json.loads(text) == {"type": "text_delta", "text": HOSTILE, "request_id": "r", "sequence": 2}
+    fields = {"type": "text_delta", "text": HOSTILE, "choice": 0}
+    assert json.loads(text) == fields | {"request_id": "r", "sequence": 2}
 
 
 def _data(event: Any) -> dict[str, Any]:

@@ -44,6 +44,7 @@ async def test_lists_models(server: LiveServer) -> None:
         "draft_model": None,
         "quantization": None,
         "capabilities": [
+            "choices",
             "frequency_penalty",
             "logit_bias",
             "min_p",

@@ -46,6 +46,7 @@ def test_every_field_arrives() -> None:
         owner="ada",
         priority="background",
         timeout_s=1.5,
+        n=3,
     )
     assert request == GenerationRequest(
         model=ModelId("a/b"),
@@ -66,12 +67,13 @@ def test_every_field_arrives() -> None:
         owner="ada",
         priority=Priority.BACKGROUND,
         timeout_s=1.5,
+        n=3,
     )
 
 
 def test_null_is_the_default() -> None:
     optional = [name for name, field in ChatBody.model_fields.items() if not field.is_required()]
-    assert len(optional) == 16
+    assert len(optional) == 17
     assert request_of(**dict.fromkeys(optional)) == request_of()
 
 
@@ -158,6 +160,8 @@ BAD_FIELDS: list[tuple[str, dict[str, Any]]] = [
     ("logit_bias.5", {"logit_bias": {"5": 101}}),
     ("owner", {"owner": "a" * 129}),
     ("priority", {"priority": "urgent"}),
+    ("n", {"n": 0}),
+    ("n", {"n": 17}),
     ("timeout_s", {"timeout_s": 0.09}),
     ("timeout_s", {"timeout_s": 86_401}),
 ]

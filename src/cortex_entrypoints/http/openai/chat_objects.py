@@ -7,6 +7,7 @@ from pydantic_core import to_json
 from typing_extensions import TypedDict
 
 from cortex_domain.events import (
+    ChoiceFinished,
     GenerationEvent,
     GenerationFinished,
     GenerationStarted,
@@ -167,6 +168,8 @@ class ChatChunks:
                 yield b": prompt %d of %d tokens\n\n" % (event.processed_tokens, event.total_tokens)
             case TextDelta():
                 yield _data(self._chunk([_choice(ChunkDelta(content=event.text))]))
+            case ChoiceFinished():
+                pass  # one answer is all that this dialect asks for
             case GenerationFinished():
                 yield _data(self._chunk([_choice(ChunkDelta(), _finish_reason(event.finish_reason))]))
                 if self._wants_usage:

@@ -1,0 +1,48 @@
+"""Several streams become one that keeps the rules, however they come interleaved."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cortex_domain.event_stream import GenerationRules
+from cortex_domain.events import GenerationEvent, GenerationFinished, GenerationStarted, PrefillProgress, TextDelta
+from cortex_domain.generation import Choice, FinishReason, GenerationTimings, TokenUsage
+from cortex_domain.language_models import ModelId
+from cortex_domain.merged_choices import MergedChoices
+
+STARTED = GenerationStarted(generation_id="gen_1", model=ModelId("a/b"), created_s=7, prompt_tokens=9)
+PREFILL = [PrefillProgress(processed_tokens=done, total_tokens=9) for done in (4, 9)]
+TIMINGS = GenerationTimings(queue_ms=1, prefill_ms=2, time_to_first_token_ms=3, tokens_per_second=4)
+
+
+def ending(choice: int, words: Sequence[str]) -> GenerationFinished:
+    usage = TokenUsage(prompt_tokens=9, cached_prompt_tokens=2, completion_tokens=len(words))
+    reason = FinishReason.LENGTH if choice % 2 else FinishReason.STOP
+    return GenerationFinished(finish_reason=reason, usage=usage, timings=replace(TIMINGS, queue_ms=choice))
+
+
+@given(st.lists(st.lists(st.text(min_size=1), max_size=3), min_size=2, max_size=4), st.randoms(use_true_random=False))
+def test_any_order_keeps_the_rules(answers: list[list[str]], draw: object) -> None:
+    streams: list[list[GenerationEvent]] = [
+        [*PREFILL, *(TextDelta(text=word) for word in words), ending(choice, words)]
+        for choice, words in enumerate(answers)
+    ]
+    turns = [choice for choice, events in enumerate(streams) for _ in events]
+    draw.shuffle(turns)  # type: ignore[attr-defined]
+    merged, rules = MergedChoices(len(answers)), GenerationRules()
+    for event in merged.take(0, STARTED):
+        rules.accept(event)
+    for choice in turns:
+        for event in merged.take(choice, streams[choice].pop(0)):
+            rules.accept(event)
+    rules.close()
+    assert rules.choices == tuple(
+        Choice(text="".join(words), finish_reason=ending(choice, words).finish_reason)
+        for choice, words in enumerate(answers)
+    )
+    assert rules.finished is not None
+    assert rules.finished.timings.queue_ms == 0
+    written = sum(map(len, answers))
+    assert rules.finished.usage == TokenUsage(prompt_tokens=9, cached_prompt_tokens=2, completion_tokens=written)
