@@ -21,7 +21,7 @@ from cortex_adapters.mlx.prompt_rendering import render_prompt
 from cortex_adapters.mlx.speculation import GUESSES
 from cortex_adapters.mlx.speculative_generation import SpeculativeBatchGenerator
 from cortex_domain.errors import InvalidModelError, LoadOptionRefusedError
-from cortex_domain.generation import FinishReason, SamplingParameters
+from cortex_domain.generation import FinishReason, GenerationResult, SamplingParameters
 from cortex_domain.language_models import LoadOptions, ModelFiles, ModelId
 from cortex_domain.messages import user_message
 from tests.adapters.mlx.engine_jobs import begin, finish, run, submit
@@ -231,6 +231,11 @@ async def speculating(host: EngineHost, tiny_files: ModelFiles, other_files: Mod
     return host
 
 
+def _lengths(result: GenerationResult) -> tuple[int, int]:
+    """Tokens read and written; how many of those read were known already is another matter."""
+    return result.usage.prompt_tokens, result.usage.completion_tokens
+
+
 async def test_jobs_say_the_same_alone_together_and_without_a_draft(
     speculating: EngineHost, tiny_files: ModelFiles
 ) -> None:
@@ -243,7 +248,7 @@ async def test_jobs_say_the_same_alone_together_and_without_a_draft(
     expected = [await run(speculating, **each) for each in options]  # type: ignore[arg-type]
     for results in (alone, list(together)):
         assert [result.text for result in results] == [result.text for result in expected]
-        assert [result.usage for result in results] == [result.usage for result in expected]
+        assert [_lengths(result) for result in results] == [_lengths(result) for result in expected]
 
 
 async def test_a_stop_text_within_the_tokens_of_a_step_ends_the_answer(
@@ -258,7 +263,7 @@ async def test_a_stop_text_within_the_tokens_of_a_step_ends_the_answer(
     for stop, result in zip(stops, stopped, strict=True):
         expected = await run(speculating, max_tokens=60, stop=(stop,))
         assert (result.text, result.finish_reason) == (expected.text, FinishReason.STOP)
-        assert result.usage == expected.usage
+        assert _lengths(result) == _lengths(expected)
     assert after.text == text
 
 
