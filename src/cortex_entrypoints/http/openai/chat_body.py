@@ -18,6 +18,7 @@ from cortex_entrypoints.http.request_bodies import (
     MaxTokens,
     MinP,
     ModelName,
+    NumberOfAnswers,
     PresencePenalty,
     RepetitionPenalty,
     StopTexts,
@@ -81,6 +82,7 @@ class ChatCompletionBody(Body):
     presence_penalty: PresencePenalty | None = None
     frequency_penalty: FrequencyPenalty | None = None
     logit_bias: LogitBias | None = None
+    n: NumberOfAnswers | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     user: Annotated[str, Field(max_length=MAX_OWNER_CHARACTERS, description="Who asks; a name.")] | None = None
@@ -93,7 +95,6 @@ class ChatCompletionBody(Body):
     functions: Annotated[list[Any], Field(max_length=0)] | None = None
     logprobs: OnlyFalse | None = None
     modalities: Annotated[list[Literal["text"]], Field(max_length=1)] | None = None
-    n: Annotated[int, Field(ge=1, le=1), BeforeValidator(whole_number)] | None = None
     prediction: None = None
     response_format: TextFormat | None = None
     tool_choice: Literal["none", "auto"] | None = None
@@ -136,6 +137,7 @@ class ChatCompletionBody(Body):
             max_tokens=self._longest_answer(),
             stop=self._stop_texts(),
             owner=self.user or "",
+            n=self.n or 1,
         )
 
     def _sampling(self, defaults: ChatDefaults) -> SamplingParameters:

@@ -14,7 +14,7 @@ from cortex_domain.events import (
     PrefillProgress,
     TextDelta,
 )
-from cortex_domain.generation import FinishReason, GenerationResult, TokenUsage
+from cortex_domain.generation import Choice, FinishReason, GenerationResult, TokenUsage
 
 LAST_FRAME = b"data: [DONE]\n\n"
 
@@ -113,19 +113,26 @@ def completion_object(result: GenerationResult, /, *, warnings: Sequence[str]) -
         result: The answer.
         warnings: What the dialect did otherwise than asked, besides the answer's own warnings.
     """
-    message = CompletionMessage(role="assistant", content=result.text, refusal=None, annotations=[])
-    finish_reason = _finish_reason(result.finish_reason)
     completion = ChatCompletionObject(
         id=result.generation_id,
         object="chat.completion",
         created=result.created_s,
         model=result.model,
-        choices=[CompletionChoice(index=0, message=message, logprobs=None, finish_reason=finish_reason)],
+        choices=[_completion_choice(index, choice) for index, choice in enumerate(result.choices)],
         usage=usage_object(result.usage),
     )
     if all_warnings := [*result.warnings, *warnings]:
         completion["warnings"] = all_warnings
     return completion
+
+
+def _completion_choice(index: int, choice: Choice) -> CompletionChoice:
+    return CompletionChoice(
+        index=index,
+        message=CompletionMessage(role="assistant", content=choice.text, refusal=None, annotations=[]),
+        logprobs=None,
+        finish_reason=_finish_reason(choice.finish_reason),
+    )
 
 
 def usage_object(usage: TokenUsage, /) -> Usage:
@@ -142,47 +149,54 @@ def usage_object(usage: TokenUsage, /) -> Usage:
 
 
 class ChatChunks:
-    """Turns the events of one answer into frames of `chat.completion.chunk`.
+    """Turns the events of a generation into frames of `chat.completion.chunk`.
 
     Args:
+        n: How many answers were asked for.
         wants_usage: Whether the last chunk tells the usage, and the others that they do not.
         warnings: What the dialect does otherwise than asked.
     """
 
-    def __init__(self, *, wants_usage: bool, warnings: Sequence[str]) -> None:
+    def __init__(self, *, n: int, wants_usage: bool, warnings: Sequence[str]) -> None:
+        self._n = n
         self._wants_usage = wants_usage
         self._warnings = warnings
         self._started: GenerationStarted
 
     def encode(self, event: GenerationEvent, /) -> bytes:
-        """Encodes one event of an answer, in order; the last one ends the stream."""
+        """Encodes the next event; the last one ends the stream."""
         return b"".join(self._frames(event))
 
     def _frames(self, event: GenerationEvent) -> Iterator[bytes]:
         match event:
             case GenerationStarted():
                 self._started = event
-                yield _data(self._first_chunk(event))
+                yield from map(_data, self._first_chunks(event))
             case PrefillProgress():
                 # A comment, which clients skip: it keeps the connection from looking dead while a long prompt is read.
                 yield b": prompt %d of %d tokens\n\n" % (event.processed_tokens, event.total_tokens)
             case TextDelta():
-                yield _data(self._chunk([_choice(ChunkDelta(content=event.text))]))
+                yield _data(self._chunk([_choice(event.choice, ChunkDelta(content=event.text))]))
             case ChoiceFinished():
-                pass  # one answer is all that this dialect asks for
+                yield self._ending(event.choice, event.finish_reason)
             case GenerationFinished():
-                yield _data(self._chunk([_choice(ChunkDelta(), _finish_reason(event.finish_reason))]))
+                if self._n == 1:
+                    yield self._ending(0, event.finish_reason)
                 if self._wants_usage:
                     yield _data({**self._chunk([]), "usage": usage_object(event.usage)})
                 yield LAST_FRAME
             case _:
                 assert_never(event)
 
-    def _first_chunk(self, started: GenerationStarted) -> ChatCompletionChunk:
-        chunk = self._chunk([_choice(ChunkDelta(role="assistant", content="", refusal=None))])
+    def _first_chunks(self, started: GenerationStarted) -> list[ChatCompletionChunk]:
+        delta = ChunkDelta(role="assistant", content="", refusal=None)
+        chunks = [self._chunk([_choice(choice, delta)]) for choice in range(self._n)]
         if warnings := [*started.warnings, *self._warnings]:
-            chunk["warnings"] = warnings
-        return chunk
+            chunks[0]["warnings"] = warnings
+        return chunks
+
+    def _ending(self, choice: int, reason: FinishReason) -> bytes:
+        return _data(self._chunk([_choice(choice, ChunkDelta(), _finish_reason(reason))]))
 
     def _chunk(self, choices: list[ChunkChoice]) -> ChatCompletionChunk:
         chunk = ChatCompletionChunk(
@@ -197,8 +211,8 @@ class ChatChunks:
         return chunk
 
 
-def _choice(delta: ChunkDelta, finish_reason: OpenAiFinishReason | None = None) -> ChunkChoice:
-    return ChunkChoice(index=0, delta=delta, logprobs=None, finish_reason=finish_reason)
+def _choice(index: int, delta: ChunkDelta, finish_reason: OpenAiFinishReason | None = None) -> ChunkChoice:
+    return ChunkChoice(index=index, delta=delta, logprobs=None, finish_reason=finish_reason)
 
 
 def _finish_reason(reason: FinishReason) -> OpenAiFinishReason:

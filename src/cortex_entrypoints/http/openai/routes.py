@@ -88,7 +88,7 @@ def openai_routes(cortex: Cortex, defaults: ChatDefaults, in_flight: InFlight, *
         body = await read_body(ChatCompletionBody)
         generation = cortex.generate_text(body.to_domain(defaults))
         if body.stream:
-            chunks = ChatChunks(wants_usage=body.wants_usage, warnings=body.warnings)
+            chunks = ChatChunks(n=body.n or 1, wants_usage=body.wants_usage, warnings=body.warnings)
             return await encoded_response(generation, in_flight, encode=chunks.encode, encode_error=error_frame)
         async with in_flight.following(generation) as events:
             return json_response(completion_object(await collect(events), warnings=body.warnings))

@@ -25,7 +25,6 @@ REFUSED: dict[str, Any] = {
     "functions": [{"name": "f"}],
     "logprobs": True,
     "modalities": ["text", "audio"],
-    "n": 2,
     "prediction": {"type": "content", "content": "x"},
     "response_format": {"type": "json_object"},
     "tool_choice": "required",
@@ -40,7 +39,6 @@ HARMLESS: dict[str, list[Any]] = {
     "functions": [[]],
     "logprobs": [False],
     "modalities": [["text"]],
-    "n": [1],
     "prediction": [],
     "response_format": [{"type": "text"}],
     "tool_choice": ["none", "auto"],
@@ -124,6 +122,19 @@ async def test_a_developer_and_parts_of_text_are_understood(client: openai.Async
     messages: Any = [{"role": "developer", "content": "be brief"}, {"role": "user", "content": parts}]
     completion = await client.chat.completions.create(model=ECHO_MODEL, messages=messages)
     assert completion.choices[0].message.content == "one two"
+
+
+async def test_several_answers_are_told_apart(client: openai.AsyncOpenAI) -> None:
+    completion = await client.chat.completions.create(**CHAT, n=3)
+    assert [choice.index for choice in completion.choices] == [0, 1, 2]
+    assert [choice.message.content for choice in completion.choices] == ["hello big world"] * 3
+    async with client.chat.completions.stream(**CHAT, n=3) as stream:
+        async for _ in stream:
+            pass
+        streamed = await stream.get_final_completion()
+    assert [choice.message.content for choice in streamed.choices] == ["hello big world"] * 3
+    assert [choice.message.role for choice in streamed.choices] == ["assistant"] * 3
+    assert [choice.finish_reason for choice in streamed.choices] == ["stop"] * 3
 
 
 def test_every_documented_parameter_is_known() -> None:
