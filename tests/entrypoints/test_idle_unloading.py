@@ -25,6 +25,7 @@ class _FailingOnce(FakeModelLoader):
 
 @pytest.mark.parametrize("loader", [FakeModelLoader(), _FailingOnce()], ids=["works", "fails once"])
 async def test_a_model_leaves_within_a_look_of_its_time(loader: FakeModelLoader) -> None:
+    others = asyncio.all_tasks()
     clock, store = FakeClock(), FakeModelStore()
     residency = ModelResidency(clock=clock, keep_alive_s=30)
     make_room = MakeRoom(loader=loader, residency=residency)
@@ -39,7 +40,7 @@ async def test_a_model_leaves_within_a_look_of_its_time(loader: FakeModelLoader)
         await clock.advance(LOOK_EVERY_S)
     assert not loader.loaded()
     await unloading.stop()
-    assert len(asyncio.all_tasks()) == 1
+    assert asyncio.all_tasks() == others
 
 
 async def test_an_opened_cortex_keeps_to_the_settings() -> None:

@@ -2,6 +2,7 @@
 
 import queue
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -28,7 +29,9 @@ def _run(files: ModelFiles, jobs: int, monkeypatch: pytest.MonkeyPatch, *, gathe
     commands.put(LoadModel(call_id=1, files=files))
     for number in range(jobs):
         commands.put(SubmitJob(job=make_job(number, f"hello {number}", max_tokens=2)))
-    EngineLoop(Engine(), commands, take).run()
+    # On a thread of its own, because an engine ends MLX's work on the thread that it leaves.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: EngineLoop(Engine(), commands, take).run()).result()
     return reports
 
 
