@@ -3,7 +3,6 @@
 import asyncio
 import json
 import socket
-import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
@@ -14,23 +13,11 @@ from cortex_domain.events import PullEvent
 from cortex_domain.language_models import ModelId
 from tests.entrypoints.http.door_generator import DoorGenerator
 from tests.entrypoints.http.live_server import HELLO, FakeAdapters, LiveServer, live_server
+from tests.entrypoints.http.stream_client import close, half_close, reset
 
 Leave = Callable[[socket.socket], None]
 STREAM = "/api/chat/completions/stream"
 CHAT = "/api/chat/completions"
-
-
-def close(connection: socket.socket) -> None:
-    connection.close()
-
-
-def reset(connection: socket.socket) -> None:
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.close()
-
-
-def half_close(connection: socket.socket) -> None:
-    connection.shutdown(socket.SHUT_WR)
 
 
 ANYHOW = pytest.mark.parametrize("leave", [close, reset, half_close])
