@@ -52,6 +52,18 @@ REQUIREMENTS: Mapping[str, str] = MappingProxyType(
         "model_store.state_follows_history": (
             "A model is downloaded exactly when its last pull came to the end and it was not deleted since."
         ),
+        "response_store.keeps_what_was_put": "A response is found by its id, with all that it holds.",
+        "response_store.put_again_replaces": "Putting under an id that is there replaces the response and its items.",
+        "response_store.unknown_refused": "What nobody put is refused, with its id.",
+        "response_store.owners_are_apart": "An owner neither finds nor deletes what belongs to another.",
+        "response_store.no_owner_finds_any": "Who names no owner finds by the id alone.",
+        "response_store.history_in_order": "A history is the responses that led to one, the oldest first, and it.",
+        "response_store.gap_in_history_refused": "A history of which a response is gone is refused, with its id.",
+        "response_store.finds_items": "An item is found while a response holds it; of several, the one put last.",
+        "response_store.deleted_is_gone": "Neither a response that was deleted nor its items are found.",
+        "response_store.state_follows_history": (
+            "A response is found exactly when it was put and not deleted since, as it was put last."
+        ),
         "text_generator.stream_order": "A stream is started, prefill progress, text deltas, done, in this order.",
         "text_generator.started_names_request": "The first event names the request and the model.",
         "text_generator.prefill_counts_prompt": "Prefill progress counts towards the length of the prompt.",

@@ -6,6 +6,8 @@ CortexError
 │   ├── UnsupportedCapabilityError
 │   ├── ContextWindowExceededError
 │   ├── GenerationNotFoundError
+│   ├── ResponseNotFoundError
+│   ├── ResponseItemNotFoundError
 │   ├── MemoryExceededError
 │   ├── ModelNotFoundError
 │   ├── ModelNotDownloadedError
@@ -127,6 +129,37 @@ class GenerationNotFoundError(RequestRefusedError):
             f"There is no generation {generation_id!r}, or no longer: they are kept for a while only. Ask anew."
         )
         self.generation_id = generation_id
+
+
+class ResponseNotFoundError(RequestRefusedError):
+    """No response of this id is stored: it never was, was deleted, or had to make room.
+
+    Attributes:
+        response_id: The id.
+    """
+
+    code = "response_not_found"
+
+    def __init__(self, *, response_id: str) -> None:
+        super().__init__(
+            f"There is no stored response {response_id!r}, or no longer: how many are kept is bounded. "
+            "Send the conversation itself."
+        )
+        self.response_id = response_id
+
+
+class ResponseItemNotFoundError(RequestRefusedError):
+    """No stored response holds an item of this id.
+
+    Attributes:
+        item_id: The id.
+    """
+
+    code = "response_item_not_found"
+
+    def __init__(self, *, item_id: str) -> None:
+        super().__init__(f"No stored response holds an item {item_id!r}, or no longer. Send the item itself.")
+        self.item_id = item_id
 
 
 class MemoryExceededError(RequestRefusedError):

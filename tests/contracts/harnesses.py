@@ -10,10 +10,12 @@ from cortex_adapters.fake import (
     FakeModelStore,
     FakeTextGenerator,
 )
+from cortex_adapters.in_memory import InMemoryResponseStore
 from cortex_contracts.clock import ClockHarness
 from cortex_contracts.generation_suspender import GenerationSuspenderHarness
 from cortex_contracts.model_loader import ModelLoaderHarness
 from cortex_contracts.model_store import ModelStoreHarness
+from cortex_contracts.response_store import ResponseStoreHarness
 from cortex_domain.errors import InvalidModelError
 from cortex_domain.language_models import (
     MODALITIES,
@@ -83,6 +85,10 @@ async def fake_store_harness(*, patience_s: float = 60.0) -> ModelStoreHarness:
 
 async def fake_clock_harness(*, patience_s: float = 60.0) -> ClockHarness:
     return ClockHarness(clock=FakeClock(auto_advance=True), patience_s=patience_s)
+
+
+async def in_memory_response_harness(*, patience_s: float = 60.0) -> ResponseStoreHarness:
+    return ResponseStoreHarness(store=InMemoryResponseStore(), patience_s=patience_s)
 
 
 def _files(name: str, *, size_bytes: int = 1_000_000) -> ModelFiles:

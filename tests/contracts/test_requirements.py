@@ -12,6 +12,7 @@ from cortex_contracts.generation_suspender import GenerationSuspenderContract
 from cortex_contracts.model_loader import ModelLoaderContract
 from cortex_contracts.model_store import ModelStoreContract
 from cortex_contracts.requirements import REQUIREMENTS
+from cortex_contracts.response_store import ResponseStoreContract
 from cortex_contracts.text_generator import TextGeneratorContract
 
 CONTRACTS = (
@@ -20,6 +21,7 @@ CONTRACTS = (
     GenerationSuspenderContract,
     ModelLoaderContract,
     ModelStoreContract,
+    ResponseStoreContract,
     TextGeneratorContract,
 )
 BREAKAGES: tuple[Breakage[Any], ...] = (
@@ -28,6 +30,7 @@ BREAKAGES: tuple[Breakage[Any], ...] = (
     *broken_adapters.BROKEN_GENERATION_SUSPENDERS,
     *broken_adapters.BROKEN_MODEL_LOADERS,
     *broken_adapters.BROKEN_MODEL_STORES,
+    *broken_adapters.BROKEN_RESPONSE_STORES,
     *broken_adapters.BROKEN_TEXT_GENERATORS,
 )
 

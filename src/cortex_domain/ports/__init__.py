@@ -5,6 +5,15 @@ from cortex_domain.ports.engine_monitor import EngineMonitor
 from cortex_domain.ports.generation_suspender import GenerationSuspender
 from cortex_domain.ports.model_loader import ModelLoader
 from cortex_domain.ports.model_store import ModelStore
+from cortex_domain.ports.response_store import ResponseStore
 from cortex_domain.ports.text_generator import TextGenerator
 
-__all__ = ["Clock", "EngineMonitor", "GenerationSuspender", "ModelLoader", "ModelStore", "TextGenerator"]
+__all__ = [
+    "Clock",
+    "EngineMonitor",
+    "GenerationSuspender",
+    "ModelLoader",
+    "ModelStore",
+    "ResponseStore",
+    "TextGenerator",
+]

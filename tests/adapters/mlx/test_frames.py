@@ -61,6 +61,8 @@ ERRORS = [
     errors.ContextWindowExceededError(prompt_tokens=5, max_tokens=None, context_window=4),
     errors.ContextWindowExceededError(prompt_tokens=5, max_tokens=2**70, context_window=4),
     errors.GenerationNotFoundError(generation_id="gen_1"),
+    errors.ResponseNotFoundError(response_id="resp_1"),
+    errors.ResponseItemNotFoundError(item_id="msg_1"),
     errors.MemoryExceededError(model_id=MODEL, required_bytes=2**40, available_bytes=1),
     errors.MemoryPressureError(model_id=MODEL, required_bytes=2**40, available_bytes=1),
     errors.ModelNotFoundError(model_id=MODEL, nearest=("a/c", "a/d")),
