@@ -87,6 +87,12 @@ REQUIREMENTS: Mapping[str, str] = MappingProxyType(
         "text_generator.choices": (
             "If declared, one request gets as many answers as it asks for, each as if alone; else refused."
         ),
+        "text_generator.json_schema_output": "If declared, an answer is JSON that its schema allows; else refused.",
+        "text_generator.regex_output": "If declared, an answer matches its regular expression; else refused.",
+        "text_generator.lark_output": "If declared, an answer is of its Lark grammar; else refused.",
+        "text_generator.gbnf_output": "If declared, an answer is of its GBNF grammar; else refused.",
+        "text_generator.choice_output": "If declared, an answer is one of its choices; else refused.",
+        "text_generator.impossible_output_refused": "An output that cannot be followed is refused, and so named.",
         "text_generator.image_input": "If declared, an image is accepted; else refused.",
         "text_generator.audio_input": "If declared, a sound is accepted; else refused.",
         "text_generator.refused_on_entering": "A refusal is raised on entering, before any event.",

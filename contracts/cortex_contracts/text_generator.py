@@ -5,6 +5,7 @@ The whole class costs about seventy short answers.
 """
 
 import asyncio
+import json
 import math
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,6 +23,7 @@ from cortex_domain.errors import (
     ContextWindowExceededError,
     CortexError,
     DeadlineExceededError,
+    InvalidRequestError,
     ModelNotLoadedError,
     UnsupportedCapabilityError,
 )
@@ -30,9 +32,33 @@ from cortex_domain.events import ChoiceFinished, GenerationFinished, PrefillProg
 from cortex_domain.generation import FinishReason, GenerationRequest, SamplingParameters
 from cortex_domain.language_models import Capability, LoadedModel, ModelFiles, ModelId
 from cortex_domain.messages import AudioPart, ContentPart, ImagePart, Message, Role, TextPart
+from cortex_domain.output_constraints import (
+    ChoiceOutput,
+    GrammarOutput,
+    GrammarSyntax,
+    JsonSchemaOutput,
+    OutputConstraint,
+    RegexOutput,
+)
 from cortex_domain.ports import EngineMonitor, ModelLoader, TextGenerator
 
 ANSWERS_AT_ONCE = 4
+CONSTRAINED_TOKENS = 40
+"""More than any of the outputs that are asked for has, even if each byte is a token."""
+COLOURS = ("red", "green", "blue")
+COLOURED_SWITCHES = frozenset(f"{colour}, {state}" for colour in COLOURS for state in ("on", "off", "dim"))
+SWITCH_SCHEMA = {
+    "type": "object",
+    "properties": {"on": {"type": "boolean"}, "colour": {"enum": COLOURS}},
+    "required": ["on", "colour"],
+    "additionalProperties": False,
+}
+IMPOSSIBLE_OUTPUTS = (
+    JsonSchemaOutput(schema={"type": "a type that is none"}),
+    RegexOutput(pattern="(never closed"),
+    GrammarOutput(grammar="start: never_defined"),
+    GrammarOutput(grammar="root ::= never-defined", syntax=GrammarSyntax.GBNF),
+)
 DEADLINE_S = 0.05
 NOT_LOADED = ModelId("nobody/never-loaded-this")
 
@@ -250,6 +276,52 @@ class TextGeneratorContract:
         tokens = reading.finished.usage.completion_tokens
         assert tokens == ANSWERS_AT_ONCE * alone.finished.usage.completion_tokens
 
+    @checks("text_generator.json_schema_output")
+    async def test_json_schema_output(self, harness: TextGeneratorHarness) -> None:
+        """Asks for an object of which no two texts are the same."""
+        text = await _constrained_text(harness, JsonSchemaOutput(schema=SWITCH_SCHEMA))
+        if text is not None:
+            switch = json.loads(text)
+            assert switch.keys() == {"on", "colour"}
+            assert isinstance(switch["on"], bool)
+            assert switch["colour"] in COLOURS
+
+    @checks("text_generator.regex_output")
+    async def test_regex_output(self, harness: TextGeneratorHarness) -> None:
+        """Asks for one of nine texts."""
+        text = await _constrained_text(harness, RegexOutput(pattern="(red|green|blue), (on|off|dim)"))
+        assert text is None or text in COLOURED_SWITCHES
+
+    @checks("text_generator.lark_output")
+    async def test_lark_output(self, harness: TextGeneratorHarness) -> None:
+        """Asks for one of nine texts."""
+        grammar = 'start: colour ", " state\ncolour: "red" | "green" | "blue"\nstate: "on" | "off" | "dim"'
+        text = await _constrained_text(harness, GrammarOutput(grammar=grammar))
+        assert text is None or text in COLOURED_SWITCHES
+
+    @checks("text_generator.gbnf_output")
+    async def test_gbnf_output(self, harness: TextGeneratorHarness) -> None:
+        """Asks for one of nine texts."""
+        grammar = 'root ::= colour ", " state\ncolour ::= "red" | "green" | "blue"\nstate ::= "on" | "off" | "dim"'
+        text = await _constrained_text(harness, GrammarOutput(grammar=grammar, syntax=GrammarSyntax.GBNF))
+        assert text is None or text in COLOURED_SWITCHES
+
+    @checks("text_generator.choice_output")
+    async def test_choice_output(self, harness: TextGeneratorHarness) -> None:
+        """Asks for one of three texts, one of which begins like another."""
+        choices = ("a blue switch", "a blue switch, dimmed", "no switch")
+        text = await _constrained_text(harness, ChoiceOutput(choices=choices))
+        assert text is None or text in choices
+
+    @checks("text_generator.impossible_output_refused")
+    async def test_impossible_output_refused(self, harness: TextGeneratorHarness) -> None:
+        """Sends, of each kind that is declared, one that makes no sense."""
+        for output in IMPOSSIBLE_OUTPUTS:
+            if output.capability in harness.generator.capabilities:
+                refusal = await refusal_of(harness.generator, replace(chat(harness.files), output=output))
+                assert isinstance(refusal, InvalidRequestError)
+                assert str(refusal.parameter).startswith("output")
+
     @checks("text_generator.image_input")
     async def test_image_input(self, harness: TextGeneratorHarness) -> None:
         """Sends a picture of one pixel."""
@@ -356,6 +428,16 @@ class TextGeneratorContract:
             await anext(events)
             await read(harness.generator, chat(harness.files, max_tokens=4))
             assert [event async for event in events if isinstance(event, GenerationFinished)]
+
+
+async def _constrained_text(harness: TextGeneratorHarness, output: OutputConstraint) -> str | None:
+    """Reads an answer that ends by itself; None where outputs of this kind are refused by their name."""
+    request = replace(chat(harness.files, max_tokens=CONSTRAINED_TOKENS), output=output)
+    if await _is_refused(harness, output.capability, request):
+        return None
+    reading = await read(harness.generator, request)
+    assert reading.finished.finish_reason is FinishReason.STOP
+    return reading.text
 
 
 async def _require_greedy(harness: TextGeneratorHarness, sampling: SamplingParameters) -> None:

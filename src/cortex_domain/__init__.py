@@ -52,6 +52,14 @@ from cortex_domain.messages import (
     system_message,
     user_message,
 )
+from cortex_domain.output_constraints import (
+    ChoiceOutput,
+    GrammarOutput,
+    GrammarSyntax,
+    JsonSchemaOutput,
+    OutputConstraint,
+    RegexOutput,
+)
 
 __all__ = [
     "AudioPart",
@@ -60,6 +68,7 @@ __all__ = [
     "Capability",
     "Choice",
     "ChoiceFinished",
+    "ChoiceOutput",
     "CortexError",
     "Device",
     "EngineStatus",
@@ -70,7 +79,10 @@ __all__ = [
     "GenerationResult",
     "GenerationStarted",
     "GenerationTimings",
+    "GrammarOutput",
+    "GrammarSyntax",
     "ImagePart",
+    "JsonSchemaOutput",
     "LoadOptions",
     "LoadedModel",
     "MemoryEstimate",
@@ -79,12 +91,14 @@ __all__ = [
     "ModelFiles",
     "ModelId",
     "ModelState",
+    "OutputConstraint",
     "PrefillProgress",
     "Priority",
     "PullEvent",
     "PullFinished",
     "PullProgress",
     "PullStarted",
+    "RegexOutput",
     "RequestRefusedError",
     "Residency",
     "ResourceUnavailableError",

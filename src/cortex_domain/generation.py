@@ -11,6 +11,7 @@ from typing import Self
 from cortex_domain.errors import InvalidRequestError
 from cortex_domain.language_models import Capability, ModelId
 from cortex_domain.messages import AudioPart, ImagePart, Message
+from cortex_domain.output_constraints import OutputConstraint
 
 MAX_SEED = 2**63 - 1
 MAX_STOP_TEXTS = 16
@@ -122,6 +123,7 @@ class GenerationRequest:
             every request, until another one says otherwise. None changes nothing.
         n: How many answers are wanted, 1 to 16, each drawn for itself; the prompt is read once for all. The first is
             the one that the same request would get alone; see `SamplingParameters.for_choice`.
+        output: What the answer has to look like. None leaves that to the model.
         generation_id: Names this generation in events and logs.
     """
 
@@ -135,6 +137,7 @@ class GenerationRequest:
     priority: Priority = Priority.INTERACTIVE
     keep_alive_s: float | None = None
     n: int = 1
+    output: OutputConstraint | None = None
     generation_id: str = field(default_factory=new_generation_id, compare=False)
 
     def __post_init__(self) -> None:
@@ -162,6 +165,8 @@ class GenerationRequest:
             needs[Capability.AUDIO_INPUT] = "messages"
         if self.n > 1:
             needs[Capability.CHOICES] = "n"
+        if self.output is not None:
+            needs[self.output.capability] = "output"
         return needs
 
 

@@ -73,6 +73,11 @@ class Capability(StrEnum):
     FREQUENCY_PENALTY = "frequency_penalty"
     LOGIT_BIAS = "logit_bias"
     CHOICES = "choices"
+    JSON_SCHEMA_OUTPUT = "json_schema_output"
+    REGEX_OUTPUT = "regex_output"
+    LARK_OUTPUT = "lark_output"
+    GBNF_OUTPUT = "gbnf_output"
+    CHOICE_OUTPUT = "choice_output"
 
 
 MODALITIES = frozenset({Capability.IMAGE_INPUT, Capability.AUDIO_INPUT})

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import PurePath
 
 from cortex_adapters.fake import (
+    HONOURED,
     FakeClock,
     FakeEngineMonitor,
     FakeModelLoader,
@@ -18,7 +19,6 @@ from cortex_contracts.model_store import ModelStoreHarness
 from cortex_contracts.response_store import ResponseStoreHarness
 from cortex_domain.errors import InvalidModelError
 from cortex_domain.language_models import (
-    MODALITIES,
     Capability,
     LoadOptions,
     ModelDescriptor,
@@ -27,11 +27,9 @@ from cortex_domain.language_models import (
     ModelState,
 )
 
-SAMPLING = frozenset(Capability) - MODALITIES
-
 
 async def fake_engine_harness(
-    *, capabilities: Iterable[Capability] = SAMPLING, honours_options: bool = True, patience_s: float = 60.0
+    *, capabilities: Iterable[Capability] = HONOURED, honours_options: bool = True, patience_s: float = 60.0
 ) -> ModelLoaderHarness:
     """Builds what serves the text generator's, the model loader's and the engine monitor's contracts."""
     invalid = _files("fake/invalid")
@@ -60,7 +58,7 @@ async def fake_engine_harness(
 
 
 async def fake_suspender_harness(
-    *, capabilities: Iterable[Capability] = SAMPLING, patience_s: float = 60.0
+    *, capabilities: Iterable[Capability] = HONOURED, patience_s: float = 60.0
 ) -> GenerationSuspenderHarness:
     engine = await fake_engine_harness(capabilities=capabilities, patience_s=patience_s)
     assert isinstance(engine.generator, FakeTextGenerator)

@@ -2,13 +2,14 @@
 
 import pytest
 
+from cortex_adapters.fake import HONOURED
 from cortex_contracts.clock import ClockContract, ClockHarness
 from cortex_contracts.engine_monitor import EngineMonitorContract
 from cortex_contracts.generation_suspender import GenerationSuspenderContract, GenerationSuspenderHarness
 from cortex_contracts.model_loader import ModelLoaderContract, ModelLoaderHarness
 from cortex_contracts.model_store import ModelStoreContract, ModelStoreHarness
 from cortex_contracts.text_generator import TextGeneratorContract
-from cortex_domain.language_models import Capability
+from cortex_domain.language_models import MODALITIES
 from tests.contracts.harnesses import (
     fake_clock_harness,
     fake_engine_harness,
@@ -32,7 +33,7 @@ class TestFakeTextGeneratorThatDeclaresNothing(TextGeneratorContract):
 class TestFakeTextGeneratorThatDeclaresAll(TextGeneratorContract):
     @pytest.fixture
     async def harness(self) -> ModelLoaderHarness:
-        return await fake_engine_harness(capabilities=Capability)
+        return await fake_engine_harness(capabilities=HONOURED | MODALITIES)
 
 
 class TestFakeGenerationSuspender(GenerationSuspenderContract):

@@ -31,12 +31,15 @@ from cortex_contracts.broken_adapters.wrong_requests import (
     Asking,
     Undeclaring,
     doubles_short_answers,
+    forgets_required_properties,
     ignores_bans,
     ignores_choices,
     ignores_deadlines,
     ignores_stop_texts,
     ignoring,
+    ignoring_output,
     ignoring_parts,
+    makes_sense_of_nonsense,
 )
 from cortex_contracts.text_generator import TextGeneratorHarness
 from cortex_domain.events import GenerationStarted, PrefillProgress, TextDelta
@@ -44,6 +47,14 @@ from cortex_domain.generation import SamplingParameters
 from cortex_domain.language_models import Capability
 from cortex_domain.messages import AudioPart, ImagePart
 from cortex_domain.ports import TextGenerator
+
+OUTPUTS = (
+    Capability.JSON_SCHEMA_OUTPUT,
+    Capability.REGEX_OUTPUT,
+    Capability.LARK_OUTPUT,
+    Capability.GBNF_OUTPUT,
+    Capability.CHOICE_OUTPUT,
+)
 
 
 def _breakage(
@@ -104,6 +115,10 @@ BROKEN_TEXT_GENERATORS = (
     ),
     _asking("text_generator.choices", ignores_choices),
     _undeclared(Capability.CHOICES, ignores_choices),
+    _asking("text_generator.json_schema_output", forgets_required_properties),
+    _asking("text_generator.choice_output", ignoring_output(Capability.CHOICE_OUTPUT)),
+    _asking("text_generator.impossible_output_refused", makes_sense_of_nonsense),
+    *(_undeclared(capability, ignoring_output(capability)) for capability in OUTPUTS),
     _undeclared(Capability.IMAGE_INPUT, ignoring_parts(ImagePart)),
     _undeclared(Capability.AUDIO_INPUT, ignoring_parts(AudioPart)),
     _breakage("text_generator.refused_on_entering", RefusesLate.__name__, RefusesLate),

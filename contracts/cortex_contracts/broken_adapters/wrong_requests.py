@@ -9,6 +9,7 @@ from cortex_domain.events import GenerationEvent
 from cortex_domain.generation import GenerationRequest, SamplingParameters
 from cortex_domain.language_models import Capability
 from cortex_domain.messages import ContentPart, Message
+from cortex_domain.output_constraints import JsonSchemaOutput
 from cortex_domain.ports import TextGenerator
 
 Ask = Callable[[GenerationRequest], GenerationRequest]
@@ -68,6 +69,20 @@ def ignores_choices(request: GenerationRequest) -> GenerationRequest:
     return replace(request, n=1)
 
 
+def forgets_required_properties(request: GenerationRequest) -> GenerationRequest:
+    """Allows objects that lack what a schema requires."""
+    if not isinstance(request.output, JsonSchemaOutput):
+        return request
+    return replace(request, output=JsonSchemaOutput(schema={**request.output.schema, "required": []}))
+
+
+def makes_sense_of_nonsense(request: GenerationRequest) -> GenerationRequest:
+    """Allows any object where a schema asks for a type that is none."""
+    if not isinstance(request.output, JsonSchemaOutput) or request.output.schema["type"] == "object":
+        return request
+    return replace(request, output=JsonSchemaOutput(schema={"type": "object"}))
+
+
 def ignoring_parts(kind: type[ContentPart]) -> Ask:
     """Builds one that leaves out parts of a kind."""
 
@@ -81,3 +96,13 @@ def ignoring(parameter: str) -> Ask:
     """Builds one that leaves out a sampling parameter."""
     neutral = getattr(SamplingParameters(), parameter)
     return lambda request: replace(request, sampling=replace(request.sampling, **{parameter: neutral}))
+
+
+def ignoring_output(capability: Capability) -> Ask:
+    """Builds one that says what it likes instead of what an output of this kind allows."""
+
+    def ignore(request: GenerationRequest) -> GenerationRequest:
+        is_bound = request.output is not None and request.output.capability is capability
+        return replace(request, output=None) if is_bound else request
+
+    return ignore

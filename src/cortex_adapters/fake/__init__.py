@@ -13,10 +13,11 @@ from cortex_adapters.fake.engine_monitor import FakeEngineMonitor
 from cortex_adapters.fake.model_loader import FakeModelLoader
 from cortex_adapters.fake.model_store import ECHO_MODEL, FakeModelStore, ScriptedPull
 from cortex_adapters.fake.scripted_reply import ScriptedReply
-from cortex_adapters.fake.text_generator import FakeTextGenerator
+from cortex_adapters.fake.text_generator import HONOURED, FakeTextGenerator
 
 __all__ = [
     "ECHO_MODEL",
+    "HONOURED",
     "FakeClock",
     "FakeEngineMonitor",
     "FakeModelLoader",

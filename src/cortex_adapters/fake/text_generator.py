@@ -7,6 +7,7 @@ from itertools import islice
 
 from cortex_adapters.fake.choices import FakeChoices
 from cortex_adapters.fake.echo_model import echo
+from cortex_adapters.fake.example_outputs import example_output
 from cortex_adapters.fake.generation import FakeGeneration
 from cortex_adapters.fake.scripted_reply import ScriptedReply, split_words
 from cortex_domain.errors import (
@@ -22,6 +23,11 @@ from cortex_domain.generation import GenerationRequest
 from cortex_domain.language_models import MODALITIES, Capability, LoadedModel, ModelId
 from cortex_domain.messages import Role
 from cortex_domain.ports import Clock, GenerationSuspender, ModelLoader, TextGenerator
+
+HONOURED = (
+    frozenset(Capability) - MODALITIES - {Capability.REGEX_OUTPUT, Capability.LARK_OUTPUT, Capability.GBNF_OUTPUT}
+)
+"""What a fake can do: all but to see, to hear and to write by a grammar."""
 
 _MAX_SUSPENDED = 1024
 
@@ -41,7 +47,7 @@ class FakeTextGenerator(TextGenerator, GenerationSuspender):
         loader: Tells which models are loaded and how much they hold.
         clock: Tells the time and waits for the delays of a script.
         script: Replies, used in turn, one for each answer that is asked for; a text is said word by word. None says the
-            last user message again.
+            last user message again, or an example of the output that is asked for.
         capabilities: What is declared; requests that need anything else are refused. Without a script all that is
             about sampling is honoured. A script says what it says, whatever the sampling.
         default_max_tokens: Longest answer to a request that leaves `max_tokens` open.
@@ -53,7 +59,7 @@ class FakeTextGenerator(TextGenerator, GenerationSuspender):
         loader: ModelLoader,
         clock: Clock,
         script: Iterable[ScriptedReply | str] | None = None,
-        capabilities: Iterable[Capability] = frozenset(Capability) - MODALITIES,
+        capabilities: Iterable[Capability] = HONOURED,
         default_max_tokens: int = 2048,
     ) -> None:
         self._loader = loader
@@ -183,6 +189,8 @@ class FakeTextGenerator(TextGenerator, GenerationSuspender):
         return request.max_tokens or min(self._default_max_tokens, room)
 
     def _next_reply(self, request: GenerationRequest, max_tokens: int) -> ScriptedReply:
+        if self._script is None and request.output is not None:
+            return ScriptedReply.saying(example_output(request.output))
         if self._script is None:
             return self._echo(request, max_tokens)
         reply = next(self._script, None)

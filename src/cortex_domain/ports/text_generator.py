@@ -25,6 +25,8 @@ class TextGenerator(Protocol):
         - A text never holds half a character, nor the stop text that ended it, nor a part of one that is still open.
         - When `n` answers are asked for, the prompt is counted once in the usage, and each answer is the one that a
           request of its own would get, with the sampling of `SamplingParameters.for_choice`.
+        - An answer that ends with `stop` satisfies the request's `output` as a whole, and ends by itself where nothing
+          can be added; one that was cut is the beginning of an answer that would. A reasoning model thinks unbound.
         - A capability that is declared is honoured. A request that needs one that is not declared is refused.
     """
 
@@ -43,7 +45,9 @@ class TextGenerator(Protocol):
             UnsupportedCapabilityError: On entering; the request needs what is not declared.
             ContextWindowExceededError: On entering; the prompt and the tokens asked for do not fit.
             InvalidRequestError: On entering; the model cannot take this request (its chat template refuses the order
-                of roles, a token id lies outside its vocabulary).
+                of roles, a token id lies outside its vocabulary), or its `output` cannot be followed: it is malformed,
+                asks for what is not supported, or is too complex; the parameter begins with `output`. On iterating; it
+                turned out too complex.
             InvalidModelError: On entering; the model's own chat template does not end.
             ModelNotLoadedError: On entering; the model is not in memory. On iterating; it was unloaded.
             MemoryExceededError: On entering; the prompt and the tokens asked for would take more memory than there is.

@@ -24,8 +24,8 @@ from cortex_entrypoints.http.edge_errors import (
 from cortex_entrypoints.http.error_responses import HTTP_REFUSALS
 from cortex_entrypoints.http.event_encoding import StreamEvent
 from cortex_entrypoints.http.operation_notes import OperationNotes, notes_of
-from cortex_entrypoints.http.request_bodies import Body
 from cortex_entrypoints.http.response_bodies import ErrorEvent
+from cortex_entrypoints.http.strict_body import Body
 
 API_INFO: Final = Info(
     title="Cortex",

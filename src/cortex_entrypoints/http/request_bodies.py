@@ -5,7 +5,7 @@ import binascii
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
 from cortex_domain.generation import (
     MAX_CHOICES,
@@ -19,6 +19,8 @@ from cortex_domain.generation import (
 )
 from cortex_domain.language_models import MODEL_ID_PATTERN, ModelId
 from cortex_domain.messages import AudioPart, ContentPart, ImagePart, Message, Role, TextPart
+from cortex_entrypoints.http.output_bodies import OutputBody
+from cortex_entrypoints.http.strict_body import Body
 
 MAX_MESSAGES = 10_000
 MAX_PARTS = 1_000
@@ -40,12 +42,6 @@ class ChatDefaults:
     model: ModelId
     temperature: float
     top_p: float
-
-
-class Body(BaseModel):
-    """A JSON object of which every field is known and has exactly its type."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
 def _from_base64(value: object) -> object:
@@ -323,6 +319,7 @@ class ChatBody(Body):
     priority: PriorityName | None = None
     keep_alive_s: KeepAlive | None = None
     n: NumberOfAnswers | None = None
+    output: OutputBody | None = None
 
     def to_domain(self, defaults: ChatDefaults) -> GenerationRequest:
         """Builds the request.
@@ -341,6 +338,7 @@ class ChatBody(Body):
             priority=Priority(self.priority or Priority.INTERACTIVE),
             keep_alive_s=self.keep_alive_s,
             n=self.n or 1,
+            output=None if self.output is None else self.output.to_domain(),
         )
 
     def _sampling(self, defaults: ChatDefaults) -> SamplingParameters:

@@ -7,7 +7,8 @@ from pydantic import Field
 
 from cortex_domain.errors import InvalidRequestError
 from cortex_entrypoints.http.json_parsing import validate_body
-from cortex_entrypoints.http.request_bodies import Body, ChatBody
+from cortex_entrypoints.http.request_bodies import ChatBody
+from cortex_entrypoints.http.strict_body import Body
 
 LONGEST_REQUEST_ID: Final = 128
 

@@ -10,6 +10,14 @@ from cortex_domain.errors import InvalidRequestError
 from cortex_domain.generation import GenerationRequest, Priority, SamplingParameters
 from cortex_domain.language_models import ModelId
 from cortex_domain.messages import AudioPart, ImagePart, Message, Role, TextPart, user_message
+from cortex_domain.output_constraints import (
+    ChoiceOutput,
+    GrammarOutput,
+    GrammarSyntax,
+    JsonSchemaOutput,
+    OutputConstraint,
+    RegexOutput,
+)
 from cortex_entrypoints.http.json_parsing import parse_body
 from cortex_entrypoints.http.request_bodies import ChatBody, ChatDefaults
 
@@ -73,8 +81,31 @@ def test_every_field_arrives() -> None:
 
 def test_null_is_the_default() -> None:
     optional = [name for name, field in ChatBody.model_fields.items() if not field.is_required()]
-    assert len(optional) == 17
+    assert len(optional) == 18
     assert request_of(**dict.fromkeys(optional)) == request_of()
+
+
+@pytest.mark.parametrize(
+    ("body", "output"),
+    [
+        ({"type": "json_schema", "schema": {"type": "null"}}, JsonSchemaOutput(schema={"type": "null"})),
+        ({"type": "regex", "pattern": "a+"}, RegexOutput(pattern="a+")),
+        ({"type": "grammar", "syntax": "lark", "grammar": "start: A"}, GrammarOutput(grammar="start: A")),
+        (
+            {"type": "grammar", "syntax": "gbnf", "grammar": "root ::= a"},
+            GrammarOutput(grammar="root ::= a", syntax=GrammarSyntax.GBNF),
+        ),
+        ({"type": "choice", "choices": ["a", "b"]}, ChoiceOutput(choices=("a", "b"))),
+    ],
+)
+def test_an_output_of_each_kind_arrives(body: dict[str, Any], output: OutputConstraint) -> None:
+    assert request_of(output=body).output == output
+
+
+def test_what_the_domain_says_of_an_output_names_it() -> None:
+    with pytest.raises(InvalidRequestError) as refusal:
+        request_of(output={"type": "choice", "choices": ["a", "a"]})
+    assert refusal.value.parameter == "output.choices"
 
 
 def test_a_whole_number_may_have_a_point() -> None:
@@ -126,6 +157,15 @@ BAD_FIELDS: list[tuple[str, dict[str, Any]]] = [
     ("messages.0.content.0.data", {"messages": [{"role": "user", "content": [{**IMAGE, "data": 7}]}]}),
     ("messages.0.content.0.media_type", {"messages": [{"role": "user", "content": [{**IMAGE, "media_type": "a/b"}]}]}),
     ("messages.0.name", {"messages": [{"role": "user", "content": "Hello", "name": "me"}]}),
+    ("output", {"output": "json"}),
+    ("output", {"output": {"type": "xml"}}),
+    ("output.schema", {"output": {"type": "json_schema"}}),
+    ("output.schema", {"output": {"type": "json_schema", "schema": True}}),
+    ("output.strict", {"output": {"type": "json_schema", "schema": {}, "strict": True}}),
+    ("output.pattern", {"output": {"type": "regex", "pattern": ""}}),
+    ("output.syntax", {"output": {"type": "grammar", "syntax": "ebnf", "grammar": "a"}}),
+    ("output.choices", {"output": {"type": "choice", "choices": []}}),
+    ("output.choices.1", {"output": {"type": "choice", "choices": ["a", ""]}}),
     ("tools", {"tools": []}),
     ("stream", {"stream": True}),
     ("model", {"model": 1}),

@@ -11,7 +11,6 @@ from cortex_entrypoints.http.openai.messages import MessageBody
 from cortex_entrypoints.http.openai.parameters import warnings_of
 from cortex_entrypoints.http.request_bodies import (
     MAX_MESSAGES,
-    Body,
     ChatDefaults,
     FrequencyPenalty,
     LogitBias,
@@ -26,6 +25,7 @@ from cortex_entrypoints.http.request_bodies import (
     TopK,
     whole_number,
 )
+from cortex_entrypoints.http.strict_body import Body
 
 _LEAST_TOP_P = 1e-9
 """What OpenAI's top_p of 0 asks for: the most probable token alone."""

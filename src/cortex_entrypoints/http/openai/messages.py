@@ -9,7 +9,8 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from cortex_domain.errors import InvalidRequestError
 from cortex_domain.messages import AudioPart, ContentPart, ImagePart, Message, Role
-from cortex_entrypoints.http.request_bodies import MAX_PARTS, Body, FileBytes, TextPartBody
+from cortex_entrypoints.http.request_bodies import MAX_PARTS, FileBytes, TextPartBody
+from cortex_entrypoints.http.strict_body import Body
 
 _ROLES: Final = {
     "system": Role.SYSTEM,
