@@ -147,6 +147,8 @@ class ApiDescription(OpenAPIProvider):
         content = {"application/json": {"schema": self._ref(notes.answer)}}
         if notes.chunks is not None:
             content["text/event-stream"] = {"schema": self._chunk_stream(notes.chunks)}
+        if notes.answer_events is not None:
+            content["text/event-stream"] = {"schema": self._named_stream(notes.answer_events)}
         return {"description": "The answer.", "content": content}
 
     def _failure(self, status: int, codes: list[str], notes: OperationNotes) -> dict[str, Any]:
@@ -192,6 +194,16 @@ class ApiDescription(OpenAPIProvider):
         data = {"anyOf": [{"const": "[DONE]", "description": "Comes after a whole answer."}, chunk]}
         return {"type": "object", "description": "One frame.", "required": ["data"], "properties": {"data": data}}
 
+    def _named_stream(self, events: object) -> dict[str, Any]:
+        data = {
+            "type": "string",
+            "description": "One line of JSON, which has the type too.",
+            "contentMediaType": "application/json",
+            "contentSchema": {"oneOf": [self._ref(kind) for kind in get_args(events)]},
+        }
+        properties = {"event": {"type": "string", "description": "The type of the event."}, "data": data}
+        return {"type": "object", "description": "One frame.", "required": ["event", "data"], "properties": properties}
+
     def _ref(self, type_: object) -> dict[str, Any]:
         return self._schemas.refs[type_]
 
@@ -224,6 +236,7 @@ def _types_of(notes: OperationNotes) -> Iterator[Any]:
     yield from (type_ for type_ in types if type_ is not None)
     if notes.events is not None:
         yield from (*get_args(notes.events), ErrorEvent)
+    yield from get_args(notes.answer_events)
 
 
 def _mode_of(type_: object) -> JsonSchemaMode:

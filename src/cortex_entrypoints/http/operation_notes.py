@@ -26,6 +26,8 @@ class OperationNotes:
         status: Status of a success.
         events: Union of the events that it streams; None streams none.
         chunks: Type of what it streams instead of its answer when the body asks for that; None never does.
+        answer_events: Union of the named events that it streams instead of its answer when the body asks for that; None
+            never does.
         parameters: Headers and query parameters that it reads, as OpenAPI describes them.
         may_be_empty: Whether it also answers with 204 and nothing.
         unhealthy: Whether it also answers with the same type and status 503.
@@ -40,6 +42,7 @@ class OperationNotes:
     status: int = 200
     events: Any = None
     chunks: Any = None
+    answer_events: Any = None
     parameters: tuple[Mapping[str, Any], ...] = ()
     may_be_empty: bool = False
     unhealthy: bool = False
