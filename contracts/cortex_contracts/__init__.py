@@ -7,5 +7,8 @@ the ids of `cortex_contracts.requirements`; `cortex_contracts.broken_adapters` s
 import pytest
 
 pytest.register_assert_rewrite(
-    *(f"{__name__}.{port}" for port in ("text_generator", "model_loader", "model_store", "clock", "engine_monitor"))
+    *(
+        f"{__name__}.{port}"
+        for port in ("text_generator", "prompt_counter", "model_loader", "model_store", "clock", "engine_monitor")
+    )
 )

@@ -52,6 +52,13 @@ REQUIREMENTS: Mapping[str, str] = MappingProxyType(
         "model_store.state_follows_history": (
             "A model is downloaded exactly when its last pull came to the end and it was not deleted since."
         ),
+        "prompt_counter.counts_what_is_read": "A prompt's count is the length that an answer to it tells.",
+        "prompt_counter.counts_beyond_window": "A prompt over the context window is counted, not refused.",
+        "prompt_counter.takes_no_place": "When a count returns, nothing of it runs or waits.",
+        "prompt_counter.unloaded_model_refused": "A model that is not loaded is refused.",
+        "prompt_counter.undeclared_refused": (
+            "If choices are declared, the prompt of several answers counts once; else it is refused."
+        ),
         "response_store.keeps_what_was_put": "A response is found by its id, with all that it holds.",
         "response_store.put_again_replaces": "Putting under an id that is there replaces the response and its items.",
         "response_store.unknown_refused": "What nobody put is refused, with its id.",
@@ -73,7 +80,9 @@ REQUIREMENTS: Mapping[str, str] = MappingProxyType(
         "text_generator.deltas_as_produced": "Deltas come as they are produced, not together at the end.",
         "text_generator.whole_characters": "A text never holds half a character, wherever the answer is cut.",
         "text_generator.max_tokens_bounds_answer": "An answer has at most max_tokens tokens, and says when it was cut.",
-        "text_generator.stop_text_ends_answer": "An answer ends right before the first stop text, which it leaves out.",
+        "text_generator.stop_text_ends_answer": (
+            "An answer ends right before the first stop text, which it leaves out and names at its end."
+        ),
         "text_generator.held_back_text_is_released": "The open beginning of a stop text that does not follow is said.",
         "text_generator.temperature_0_repeats": "Temperature 0 gives the same text each time.",
         "text_generator.top_p_cuts": "A narrow top_p leaves the most probable token only.",
@@ -99,6 +108,7 @@ REQUIREMENTS: Mapping[str, str] = MappingProxyType(
         "text_generator.unloaded_model_refused": "A model that is not loaded, or no longer, is refused.",
         "text_generator.long_prompt_refused": "A prompt over the context window is refused, with its length.",
         "text_generator.long_answer_refused": "A max_tokens that does not fit beside the prompt is refused, not cut.",
+        "text_generator.shortens_to_fit": "A max_tokens that may be cut is accepted where it does not fit.",
         "text_generator.deadline_ends_answer": (
             "A request that is not done at its deadline is refused, or ends as cancelled and frees its place."
         ),

@@ -182,7 +182,8 @@ class TextGeneratorContract:
         stop = plain.text[border - 1 : border + 2]
         stopped = await read(harness.generator, chat(harness.files, stop=("\u2603 never said", stop)))
         assert stopped.text == plain.text[: plain.text.index(stop)]
-        assert stopped.finished.finish_reason is FinishReason.STOP
+        assert (stopped.finished.finish_reason, stopped.finished.stop_text) == (FinishReason.STOP, stop)
+        assert plain.finished.stop_text is None
 
     @checks("text_generator.held_back_text_is_released")
     async def test_held_back_text_is_released(self, harness: TextGeneratorHarness) -> None:
@@ -378,6 +379,13 @@ class TextGeneratorContract:
             await refusal_of(harness.generator, chat(harness.files, max_tokens=room + 1)), ContextWindowExceededError
         )
         async with harness.generator.generate_text(chat(harness.files, max_tokens=room)) as events:
+            await anext(events)
+
+    @checks("text_generator.shortens_to_fit")
+    async def test_shortens_to_fit(self, harness: TextGeneratorHarness) -> None:
+        """Asks for as many tokens as the window has, and waits until that is accepted."""
+        request = replace(chat(harness.files, max_tokens=harness.model.context_window), shortens_to_fit=True)
+        async with harness.generator.generate_text(request) as events:
             await anext(events)
 
     @checks("text_generator.deadline_ends_answer")

@@ -38,7 +38,7 @@ class GenerationRules:
         self.started: GenerationStarted | None = None
         self.finished: GenerationFinished | None = None
         self._texts: defaultdict[int, list[str]] = defaultdict(list)
-        self._endings: dict[int, FinishReason] = {}
+        self._endings: dict[int, ChoiceFinished | GenerationFinished] = {}
         self._processed_tokens = 0
 
     @property
@@ -50,8 +50,12 @@ class GenerationRules:
     def choices(self) -> tuple[Choice, ...]:
         """All answers, once they are complete."""
         return tuple(
-            Choice(text="".join(self._texts[choice]), finish_reason=finish_reason)
-            for choice, finish_reason in sorted(self._endings.items())
+            Choice(
+                text="".join(self._texts[choice]),
+                finish_reason=ending.finish_reason,
+                stop_text=ending.stop_text,
+            )
+            for choice, ending in sorted(self._endings.items(), key=lambda item: item[0])
         )
 
     def accept(self, event: GenerationEvent, /) -> None:
@@ -68,7 +72,7 @@ class GenerationRules:
                 self._accept_delta(event)
             case ChoiceFinished():
                 self._require_open(event)
-                self._endings[event.choice] = event.finish_reason
+                self._endings[event.choice] = event
             case GenerationFinished():
                 self._accept_end(event)
             case _:
@@ -95,8 +99,9 @@ class GenerationRules:
         _require(event.choice not in self._endings, f"{event.type!r} came after the choice's 'choice_done'")
 
     def _accept_end(self, event: GenerationFinished) -> None:
-        endings = self._endings = self._endings or {0: event.finish_reason}
-        _require(endings.get(0) is event.finish_reason, "'done' has not the finish_reason of the first choice")
+        endings = self._endings = self._endings or {0: event}
+        is_first = 0 in endings and _ending_facts(endings[0]) == _ending_facts(event)
+        _require(is_first, "'done' has not the finish_reason and stop_text of the first choice")
         _require(max(endings) < len(endings), "a choice between others has no 'choice_done'")
         said = {choice for choice, texts in self._texts.items() if texts}
         _require(said <= endings.keys(), "'done' came before the 'choice_done' of a choice")
@@ -174,6 +179,10 @@ async def collect_pull(events: AsyncIterator[PullEvent], /) -> PullFinished:
     rules.close()
     assert rules.finished is not None
     return rules.finished
+
+
+def _ending_facts(event: ChoiceFinished | GenerationFinished) -> tuple[FinishReason, str | None]:
+    return event.finish_reason, event.stop_text
 
 
 async def _follow(events: AsyncIterator[EventT], accept: Callable[[EventT], None]) -> None:

@@ -65,11 +65,13 @@ class ChoiceFinished:
     Attributes:
         choice: Which one, counted from 0.
         finish_reason: Why it ended.
+        stop_text: Which of the request's stop texts ended it; None when none did.
     """
 
     type: Literal["choice_done"] = "choice_done"
     choice: int
     finish_reason: FinishReason
+    stop_text: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +82,14 @@ class GenerationFinished:
         finish_reason: Why the first answer ended.
         usage: Tokens read and written, those of all answers together.
         timings: Where the time went, for the first answer.
+        stop_text: Which of the request's stop texts ended the first answer; None when none did.
     """
 
     type: Literal["done"] = "done"
     finish_reason: FinishReason
     usage: TokenUsage
     timings: GenerationTimings
+    stop_text: str | None = None
 
 
 GenerationEvent = GenerationStarted | PrefillProgress | TextDelta | ChoiceFinished | GenerationFinished

@@ -112,6 +112,8 @@ class GenerationRequest:
         sampling: How tokens are drawn.
         max_tokens: Longest answer in tokens, at least 1. None leaves it to the text generator's configured default,
             cut to what the context window still holds.
+        shortens_to_fit: Whether `max_tokens` too is cut to what the context window still holds; otherwise a request
+            that does not fit is refused.
         stop: Up to 16 non-empty texts that end the answer; the text that matched is not part of the answer.
         owner: Who asks, up to 128 characters; a name, not a credential. Owners share the engine fairly and reuse
             nothing that was computed for another. The empty owner is one like any other.
@@ -131,6 +133,7 @@ class GenerationRequest:
     messages: tuple[Message, ...]
     sampling: SamplingParameters = field(default_factory=SamplingParameters)
     max_tokens: int | None = None
+    shortens_to_fit: bool = False
     stop: tuple[str, ...] = ()
     owner: str = ""
     timeout_s: float | None = None
@@ -261,10 +264,12 @@ class Choice:
     Attributes:
         text: The answer.
         finish_reason: Why it ended.
+        stop_text: Which of the request's stop texts ended it; None when none did.
     """
 
     text: str
     finish_reason: FinishReason
+    stop_text: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

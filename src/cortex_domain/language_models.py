@@ -1,14 +1,14 @@
 """Language models as things that are named, described, stored and loaded."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import PurePath
 from typing import NewType
 
-from cortex_domain.errors import InvalidRequestError, ModelLoadedOtherwiseError
+from cortex_domain.errors import InvalidRequestError, ModelLoadedOtherwiseError, UnsupportedCapabilityError
 
 ModelId = NewType("ModelId", str)
 """`namespace/name` as on the Hugging Face hub, or an alias without a namespace; see `parse_model_id`."""
@@ -166,6 +166,19 @@ class ModelDescriptor:
     def answers_to(self, name: str, /) -> bool:
         """Tells whether `name` is this model's id or one of its aliases."""
         return name == self.id or name in self.aliases
+
+    def require_capabilities(self, needs: Mapping[Capability, str], /) -> None:
+        """Checks that the model has what a request needs.
+
+        Args:
+            needs: Capabilities, each with the parameter that needs it.
+
+        Raises:
+            UnsupportedCapabilityError: It lacks one.
+        """
+        for capability, parameter in needs.items():
+            if capability not in self.capabilities:
+                raise UnsupportedCapabilityError(capability=capability, model_id=self.id, parameter=parameter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

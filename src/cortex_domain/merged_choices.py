@@ -34,7 +34,7 @@ class MergedChoices:
 
     def _end(self, choice: int, event: GenerationFinished) -> tuple[GenerationEvent, ...]:
         self._endings[choice] = event
-        finished = ChoiceFinished(choice=choice, finish_reason=event.finish_reason)
+        finished = ChoiceFinished(choice=choice, finish_reason=event.finish_reason, stop_text=event.stop_text)
         return (finished,) if len(self._endings) < self._n else (finished, self._whole())
 
     def _whole(self) -> GenerationFinished:

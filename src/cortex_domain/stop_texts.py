@@ -6,27 +6,33 @@ from collections.abc import Sequence
 class StopTextFilter:
     """Lets text through up to the first stop text.
 
-    A suffix that may still become a stop text is held back until the next text decides.
+    That is the one that is complete first; of those that end together, the longest. A suffix that may still become a
+    stop text is held back until the next text decides.
 
     Attributes:
-        stopped: Whether a stop text was found; nothing passes after that.
+        found: The stop text that was found; nothing passes after that. None before.
     """
 
     def __init__(self, stop_texts: Sequence[str]) -> None:
         self._stop_texts = tuple(stop_texts)
         self._held = ""
-        self.stopped = False
+        self.found: str | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop text was found."""
+        return self.found is not None
 
     def push(self, text: str, /) -> str:
         """Takes the next text and returns what may be shown now; may be empty."""
         if self.stopped:
             return ""
         text = self._held + text
-        ends = [found for stop in self._stop_texts if (found := text.find(stop)) >= 0]
-        if ends:
-            self.stopped = True
+        endings = [(begin + len(stop), begin, stop) for stop in self._stop_texts if (begin := text.find(stop)) >= 0]
+        if endings:
+            _, begin, self.found = min(endings)
             self._held = ""
-            return text[: min(ends)]
+            return text[:begin]
         shown = len(text) - self._open_length(text)
         self._held = text[shown:]
         return text[:shown]

@@ -9,6 +9,7 @@ from cortex_domain.generation import GenerationRequest
 from cortex_domain.language_models import LoadedModel, ModelId
 from cortex_domain.ports import Clock, EngineMonitor, GenerationSuspender
 from cortex_domain.use_cases import (
+    CountPrompt,
     DeleteModel,
     DescribeModel,
     ListModels,
@@ -35,6 +36,7 @@ class Cortex:
         generate_text: `async with cortex.generate_text(request) as events: async for event in events: …`
         resume_generation: Goes on with a generation that `generation_suspender` has suspended, in the same form.
         generation_suspender: Keeps a generation that its reader leaves.
+        count_prompt: Tells how long a request's prompt is.
         loaded_models: Returns the models in memory, at once and whatever the disk does.
         start: Starts the engine and the unloading of idle models; await it once before anything else.
         stop: Ends what is running and frees the engine; await it once at the end.
@@ -45,6 +47,7 @@ class Cortex:
     generate_text: TextGeneration
     resume_generation: TextResumption
     generation_suspender: GenerationSuspender
+    count_prompt: CountPrompt
     list_models: ListModels
     describe_model: DescribeModel
     load_model: LoadModel

@@ -16,6 +16,7 @@ from cortex_contracts.clock import ClockHarness
 from cortex_contracts.generation_suspender import GenerationSuspenderHarness
 from cortex_contracts.model_loader import ModelLoaderHarness
 from cortex_contracts.model_store import ModelStoreHarness
+from cortex_contracts.prompt_counter import PromptCounterHarness
 from cortex_contracts.response_store import ResponseStoreHarness
 from cortex_domain.errors import InvalidModelError
 from cortex_domain.language_models import (
@@ -65,6 +66,21 @@ async def fake_suspender_harness(
     return GenerationSuspenderHarness(
         generator=engine.generator,
         suspender=engine.generator,
+        loader=engine.loader,
+        monitor=engine.monitor,
+        files=engine.files,
+        patience_s=patience_s,
+    )
+
+
+async def fake_counter_harness(
+    *, capabilities: Iterable[Capability] = HONOURED, patience_s: float = 60.0
+) -> PromptCounterHarness:
+    engine = await fake_engine_harness(capabilities=capabilities, patience_s=patience_s)
+    assert isinstance(engine.generator, FakeTextGenerator)
+    return PromptCounterHarness(
+        generator=engine.generator,
+        counter=engine.generator,
         loader=engine.loader,
         monitor=engine.monitor,
         files=engine.files,

@@ -11,6 +11,7 @@ from cortex_contracts.broken_adapters import (
     BROKEN_GENERATION_SUSPENDERS,
     BROKEN_MODEL_LOADERS,
     BROKEN_MODEL_STORES,
+    BROKEN_PROMPT_COUNTERS,
     BROKEN_RESPONSE_STORES,
     BROKEN_TEXT_GENERATORS,
     Breakage,
@@ -21,10 +22,12 @@ from cortex_contracts.engine_monitor import EngineMonitorContract
 from cortex_contracts.generation_suspender import GenerationSuspenderContract, GenerationSuspenderHarness
 from cortex_contracts.model_loader import ModelLoaderContract, ModelLoaderHarness
 from cortex_contracts.model_store import ModelStoreContract, ModelStoreHarness
+from cortex_contracts.prompt_counter import PromptCounterContract, PromptCounterHarness
 from cortex_contracts.response_store import ResponseStoreContract, ResponseStoreHarness
 from cortex_contracts.text_generator import TextGeneratorContract, TextGeneratorHarness
 from tests.contracts.harnesses import (
     fake_clock_harness,
+    fake_counter_harness,
     fake_engine_harness,
     fake_store_harness,
     fake_suspender_harness,
@@ -60,6 +63,11 @@ async def test_broken_model_loader(breakage: Breakage[ModelLoaderHarness]) -> No
 @pytest.mark.parametrize("breakage", BROKEN_MODEL_STORES, ids=_named)
 async def test_broken_model_store(breakage: Breakage[ModelStoreHarness]) -> None:
     assert await _failing(ModelStoreContract, breakage, fake_store_harness) == {breakage.requirement_id}
+
+
+@pytest.mark.parametrize("breakage", BROKEN_PROMPT_COUNTERS, ids=_named)
+async def test_broken_prompt_counter(breakage: Breakage[PromptCounterHarness]) -> None:
+    assert await _failing(PromptCounterContract, breakage, fake_counter_harness) == {breakage.requirement_id}
 
 
 @pytest.mark.parametrize("breakage", BROKEN_RESPONSE_STORES, ids=_named)

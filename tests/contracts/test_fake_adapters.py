@@ -8,10 +8,12 @@ from cortex_contracts.engine_monitor import EngineMonitorContract
 from cortex_contracts.generation_suspender import GenerationSuspenderContract, GenerationSuspenderHarness
 from cortex_contracts.model_loader import ModelLoaderContract, ModelLoaderHarness
 from cortex_contracts.model_store import ModelStoreContract, ModelStoreHarness
+from cortex_contracts.prompt_counter import PromptCounterContract, PromptCounterHarness
 from cortex_contracts.text_generator import TextGeneratorContract
 from cortex_domain.language_models import MODALITIES
 from tests.contracts.harnesses import (
     fake_clock_harness,
+    fake_counter_harness,
     fake_engine_harness,
     fake_store_harness,
     fake_suspender_harness,
@@ -46,6 +48,18 @@ class TestFakeGenerationSuspenderThatDeclaresNothing(GenerationSuspenderContract
     @pytest.fixture
     async def harness(self) -> GenerationSuspenderHarness:
         return await fake_suspender_harness(capabilities=())
+
+
+class TestFakePromptCounter(PromptCounterContract):
+    @pytest.fixture
+    async def harness(self) -> PromptCounterHarness:
+        return await fake_counter_harness()
+
+
+class TestFakePromptCounterThatDeclaresNothing(PromptCounterContract):
+    @pytest.fixture
+    async def harness(self) -> PromptCounterHarness:
+        return await fake_counter_harness(capabilities=())
 
 
 class TestFakeModelLoader(ModelLoaderContract):

@@ -11,6 +11,7 @@ from cortex_contracts.engine_monitor import EngineMonitorContract
 from cortex_contracts.generation_suspender import GenerationSuspenderContract
 from cortex_contracts.model_loader import ModelLoaderContract
 from cortex_contracts.model_store import ModelStoreContract
+from cortex_contracts.prompt_counter import PromptCounterContract
 from cortex_contracts.requirements import REQUIREMENTS
 from cortex_contracts.response_store import ResponseStoreContract
 from cortex_contracts.text_generator import TextGeneratorContract
@@ -21,6 +22,7 @@ CONTRACTS = (
     GenerationSuspenderContract,
     ModelLoaderContract,
     ModelStoreContract,
+    PromptCounterContract,
     ResponseStoreContract,
     TextGeneratorContract,
 )
@@ -30,6 +32,7 @@ BREAKAGES: tuple[Breakage[Any], ...] = (
     *broken_adapters.BROKEN_GENERATION_SUSPENDERS,
     *broken_adapters.BROKEN_MODEL_LOADERS,
     *broken_adapters.BROKEN_MODEL_STORES,
+    *broken_adapters.BROKEN_PROMPT_COUNTERS,
     *broken_adapters.BROKEN_RESPONSE_STORES,
     *broken_adapters.BROKEN_TEXT_GENERATORS,
 )

@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import pytest
@@ -178,6 +179,7 @@ async def test_several_answers_are_told_apart() -> None:
         [choice_done(0), delta(0)],
         [choice_done(0), delta(1)],
         [choice_done(0, FinishReason.LENGTH), choice_done(1)],
+        [replace(choice_done(0), stop_text="."), choice_done(1)],
         [choice_done(0), prefill(9)],
         [delta(1), prefill(9)],
     ],

@@ -19,8 +19,9 @@ TIMINGS = GenerationTimings(queue_ms=1, prefill_ms=2, time_to_first_token_ms=3, 
 
 def ending(choice: int, words: Sequence[str]) -> GenerationFinished:
     usage = TokenUsage(prompt_tokens=9, cached_prompt_tokens=2, completion_tokens=len(words))
-    reason = FinishReason.LENGTH if choice % 2 else FinishReason.STOP
-    return GenerationFinished(finish_reason=reason, usage=usage, timings=replace(TIMINGS, queue_ms=choice))
+    reason, stop_text = (FinishReason.LENGTH, None) if choice % 2 else (FinishReason.STOP, f"stop {choice}")
+    timings = replace(TIMINGS, queue_ms=choice)
+    return GenerationFinished(finish_reason=reason, usage=usage, timings=timings, stop_text=stop_text)
 
 
 @given(st.lists(st.lists(st.text(min_size=1), max_size=3), min_size=2, max_size=4), st.randoms(use_true_random=False))
@@ -39,7 +40,11 @@ def test_any_order_keeps_the_rules(answers: list[list[str]], draw: object) -> No
             rules.accept(event)
     rules.close()
     assert rules.choices == tuple(
-        Choice(text="".join(words), finish_reason=ending(choice, words).finish_reason)
+        Choice(
+            text="".join(words),
+            finish_reason=ending(choice, words).finish_reason,
+            stop_text=ending(choice, words).stop_text,
+        )
         for choice, words in enumerate(answers)
     )
     assert rules.finished is not None

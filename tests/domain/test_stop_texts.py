@@ -22,16 +22,15 @@ def test_what_passes_is_the_text_before_the_first_stop_text_however_it_is_cut(
 
     # The stop text that is completed first ends it, also when a longer one began before it.
     assert stop_filter.stopped == bool(ends)
-    assert shown == (_before_first_completed(pieces, stops) if ends else whole)
+    assert (shown, stop_filter.found) == (_before_first_completed(whole, stops) if ends else (whole, None))
 
 
-def _before_first_completed(pieces: list[str], stops: list[str]) -> str:
-    seen = ""
-    for piece in pieces:
-        seen += piece
-        found = [seen.find(stop) for stop in stops if stop in seen]
-        if found:
-            return seen[: min(found)]
+def _before_first_completed(whole: str, stops: list[str]) -> tuple[str, str]:
+    for end in range(len(whole) + 1):
+        completed = [stop for stop in stops if whole[:end].endswith(stop)]
+        if completed:
+            longest = max(completed, key=len)
+            return whole[: end - len(longest)], longest
     raise AssertionError("no stop text was completed")
 
 

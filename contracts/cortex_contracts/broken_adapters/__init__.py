@@ -10,6 +10,7 @@ from cortex_contracts.broken_adapters.engine_monitor import BROKEN_ENGINE_MONITO
 from cortex_contracts.broken_adapters.generation_suspender import BROKEN_GENERATION_SUSPENDERS
 from cortex_contracts.broken_adapters.model_loader import BROKEN_MODEL_LOADERS
 from cortex_contracts.broken_adapters.model_store import BROKEN_MODEL_STORES
+from cortex_contracts.broken_adapters.prompt_counter import BROKEN_PROMPT_COUNTERS
 from cortex_contracts.broken_adapters.response_store import BROKEN_RESPONSE_STORES
 from cortex_contracts.broken_adapters.text_generator import BROKEN_TEXT_GENERATORS
 
@@ -19,6 +20,7 @@ __all__ = [
     "BROKEN_GENERATION_SUSPENDERS",
     "BROKEN_MODEL_LOADERS",
     "BROKEN_MODEL_STORES",
+    "BROKEN_PROMPT_COUNTERS",
     "BROKEN_RESPONSE_STORES",
     "BROKEN_TEXT_GENERATORS",
     "Breakage",

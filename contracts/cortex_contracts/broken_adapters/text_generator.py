@@ -10,6 +10,7 @@ from cortex_contracts.broken_adapters.wrong_events import (
     Holding,
     LosesHeldText,
     going_on_when,
+    hides_the_stop_text,
     miscounts_prefill,
     miscounts_prompt,
     names_another_request,
@@ -40,6 +41,7 @@ from cortex_contracts.broken_adapters.wrong_requests import (
     ignoring_output,
     ignoring_parts,
     makes_sense_of_nonsense,
+    never_shortens,
 )
 from cortex_contracts.text_generator import TextGeneratorHarness
 from cortex_domain.events import GenerationStarted, PrefillProgress, TextDelta
@@ -97,6 +99,7 @@ BROKEN_TEXT_GENERATORS = (
     _asking("text_generator.max_tokens_bounds_answer", doubles_short_answers),
     _asking("text_generator.stop_text_ends_answer", ignores_stop_texts),
     _altering("text_generator.stop_text_ends_answer", says_the_stop_text),
+    _altering("text_generator.stop_text_ends_answer", hides_the_stop_text),
     _breakage("text_generator.held_back_text_is_released", LosesHeldText.__name__, LosesHeldText),
     _breakage("text_generator.temperature_0_repeats", ReusesLastAnswer.__name__, ReusesLastAnswer),
     _breakage(
@@ -125,6 +128,7 @@ BROKEN_TEXT_GENERATORS = (
     _breakage("text_generator.unloaded_model_refused", RemembersModels.__name__, RemembersModels),
     _breakage("text_generator.long_prompt_refused", cuts_prompts.__name__, cuts_prompts),
     _breakage("text_generator.long_answer_refused", cuts_answers.__name__, cuts_answers),
+    _asking("text_generator.shortens_to_fit", never_shortens),
     _asking("text_generator.deadline_ends_answer", ignores_deadlines),
     _breakage("text_generator.leaving_frees_place", NeverLeaves.__name__, NeverLeaves),
     _breakage("text_generator.concurrent_as_alone", MixesAnswers.__name__, MixesAnswers),

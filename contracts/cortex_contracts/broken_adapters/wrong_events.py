@@ -72,6 +72,11 @@ def says_the_stop_text(request: GenerationRequest, event: GenerationEvent) -> tu
     return (event,)
 
 
+def hides_the_stop_text(_: GenerationRequest, event: GenerationEvent) -> tuple[GenerationEvent, ...]:
+    """Does not tell which stop text ended an answer."""
+    return (replace(event, stop_text=None) if isinstance(event, GenerationFinished) else event,)
+
+
 def going_on_when(applies: Callable[[SamplingParameters], bool]) -> Alter:
     """Builds one that adds a word, never the same, to the answers to which this applies."""
     words = (TextDelta(text=f" {number}") for number in itertools.count())

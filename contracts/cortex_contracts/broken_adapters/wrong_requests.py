@@ -48,6 +48,11 @@ def doubles_short_answers(request: GenerationRequest) -> GenerationRequest:
     return replace(request, max_tokens=2 * request.max_tokens)
 
 
+def never_shortens(request: GenerationRequest) -> GenerationRequest:
+    """Holds a max_tokens that may be cut to the context window."""
+    return replace(request, shortens_to_fit=False)
+
+
 def ignores_deadlines(request: GenerationRequest) -> GenerationRequest:
     """Takes its time."""
     return replace(request, timeout_s=None)

@@ -136,6 +136,7 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
             finish_reason=finish_reason,
             usage=TokenUsage(prompt_tokens=self._prompt_tokens, completion_tokens=len(self._token_times_s)),
             timings=self._timings(),
+            stop_text=self._stop_filter.found,
         )
 
     def _finish_reason(self) -> FinishReason:

@@ -22,7 +22,7 @@ from cortex_domain.events import GenerationEvent
 from cortex_domain.generation import GenerationRequest
 from cortex_domain.language_models import MODALITIES, Capability, LoadedModel, ModelId
 from cortex_domain.messages import Role
-from cortex_domain.ports import Clock, GenerationSuspender, ModelLoader, TextGenerator
+from cortex_domain.ports import Clock, GenerationSuspender, ModelLoader, PromptCounter, TextGenerator
 
 HONOURED = (
     frozenset(Capability) - MODALITIES - {Capability.REGEX_OUTPUT, Capability.LARK_OUTPUT, Capability.GBNF_OUTPUT}
@@ -38,7 +38,7 @@ class _Suspended:
     until_s: float
 
 
-class FakeTextGenerator(TextGenerator, GenerationSuspender):
+class FakeTextGenerator(TextGenerator, GenerationSuspender, PromptCounter):
     """Answers deterministically and suspends before every event, as an engine would make its callers wait.
 
     A word with the whitespace before it is one token; each message costs one more for its role.
@@ -118,6 +118,13 @@ class FakeTextGenerator(TextGenerator, GenerationSuspender):
         """Forgets a suspended generation."""
         self._suspended.pop(generation_id, None)
 
+    async def count_prompt(self, request: GenerationRequest, /) -> int:
+        """Counts words and roles."""
+        await self._clock.sleep(0)
+        self._require_capabilities(request)
+        self._find_loaded(request.model)
+        return _prompt_tokens(request)
+
     @asynccontextmanager
     async def _generate(self, request: GenerationRequest) -> AsyncIterator[AsyncIterator[GenerationEvent]]:
         await self._clock.sleep(0)
@@ -153,7 +160,7 @@ class FakeTextGenerator(TextGenerator, GenerationSuspender):
     def _accept(self, request: GenerationRequest) -> FakeGeneration | FakeChoices:
         self._require_capabilities(request)
         model = self._find_loaded(request.model)
-        prompt_tokens = sum(1 + len(split_words(message.text)) for message in request.messages)
+        prompt_tokens = _prompt_tokens(request)
         max_tokens = self._fit(request, prompt_tokens, model.context_window)
         answers = [
             FakeGeneration(
@@ -182,11 +189,12 @@ class FakeTextGenerator(TextGenerator, GenerationSuspender):
 
     def _fit(self, request: GenerationRequest, prompt_tokens: int, context_window: int) -> int:
         room = context_window - prompt_tokens
-        if room < (request.max_tokens or 1):
+        wanted = None if request.shortens_to_fit else request.max_tokens
+        if room < (wanted or 1):
             raise ContextWindowExceededError(
-                prompt_tokens=prompt_tokens, max_tokens=request.max_tokens, context_window=context_window
+                prompt_tokens=prompt_tokens, max_tokens=wanted, context_window=context_window
             )
-        return request.max_tokens or min(self._default_max_tokens, room)
+        return wanted or min(request.max_tokens or self._default_max_tokens, room)
 
     def _next_reply(self, request: GenerationRequest, max_tokens: int) -> ScriptedReply:
         if self._script is None and request.output is not None:
@@ -215,3 +223,7 @@ class FakeTextGenerator(TextGenerator, GenerationSuspender):
                 f"The vocabulary has no token {min(unknown)}. Leave it out of logit_bias.", parameter="logit_bias"
             )
         return {words[token_id]: bias for token_id, bias in request.sampling.logit_bias.items()}
+
+
+def _prompt_tokens(request: GenerationRequest) -> int:
+    return sum(1 + len(split_words(message.text)) for message in request.messages)

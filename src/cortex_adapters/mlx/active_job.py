@@ -130,7 +130,9 @@ class ActiveJob:
             cache_miss=cache_miss,
             completion_tokens=len(self._answer),
         )
-        return GenerationFinished(finish_reason=finish_reason, usage=usage, timings=self._timings())
+        return GenerationFinished(
+            finish_reason=finish_reason, usage=usage, timings=self._timings(), stop_text=self._text.stop_text
+        )
 
     def _timings(self) -> GenerationTimings:
         now_s = time.monotonic()

@@ -35,6 +35,11 @@ class AnswerText:
         """Whether a stop text was found."""
         return self._filter.stopped
 
+    @property
+    def stop_text(self) -> str | None:
+        """The stop text that was found; None before that."""
+        return self._filter.found
+
     def push(self, token: int, /) -> str:
         """Takes the next token and returns the text that may be shown now; may be empty."""
         self._detokenizer.add_token(token)

@@ -159,7 +159,7 @@ class EngineLoop:
         self._prompts.add(
             job,
             language_model.tokenizer,
-            context_window=language_model.context_window,
+            context_window=None if job.counts_only else language_model.context_window,
             special_texts=language_model.special_texts,
         )
 
@@ -170,13 +170,19 @@ class EngineLoop:
             raise rendered.outcome
         job, prompt = rendered.job, rendered.outcome
         language_model = self._engine.language_model(job.model_id)
-        _require_room(job, prompt, language_model)
-        longest_tokens = len(prompt) + _longest_answer(job, prompt, language_model)
-        self._engine.require_memory(job.model_id, tokens=longest_tokens, sequences=1 + len(job.copies))
+        if not job.counts_only:
+            self._require_fit(job, prompt, language_model)
         self._report(JobAccepted(job_id=job.id, prompt=prompt))
         self._admit(job, JobProgress(prompt=prompt), language_model)
 
+    def _require_fit(self, job: Job, prompt: tuple[int, ...], language_model: LanguageModel) -> None:
+        _require_room(job, prompt, language_model)
+        longest_tokens = len(prompt) + _longest_answer(job, prompt, language_model)
+        self._engine.require_memory(job.model_id, tokens=longest_tokens, sequences=1 + len(job.copies))
+
     def _admit(self, job: Job, progress: JobProgress, language_model: LanguageModel) -> None:
+        if job.counts_only:
+            return  # its host has heard the length
         max_tokens = _longest_answer(job, progress.prompt, language_model)
         self._tell(self._engine.admit(job, progress, max_tokens=max_tokens))
 

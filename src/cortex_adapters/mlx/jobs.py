@@ -31,6 +31,7 @@ class Job:
         accepted_s: When the host was asked, by `time.monotonic`, which the processes of one machine share.
         copies: Jobs that ask the same, each with the seed of its place, and go on from this one's prompt once it has
             been read; empty when it is a copy itself, or was accepted once.
+        counts_only: Whether it is over once it is accepted, because only the length of its prompt is wanted.
     """
 
     id: JobId
@@ -45,6 +46,7 @@ class Job:
     priority: Priority = Priority.INTERACTIVE
     deadline_s: float | None = None
     copies: tuple[JobId, ...] = ()
+    counts_only: bool = False
 
     def as_copies(self) -> tuple[Self, ...]:
         """Builds the jobs of its copies."""

@@ -81,7 +81,9 @@ class PromptQueue:
         """Whether any chat is being rendered or waits for it."""
         return bool(self._running or self._waiting)
 
-    def add(self, job: Job, tokenizer: Tokenizer, *, context_window: int, special_texts: Collection[str] = ()) -> None:
+    def add(
+        self, job: Job, tokenizer: Tokenizer, *, context_window: int | None, special_texts: Collection[str] = ()
+    ) -> None:
         """Has a job's chat rendered, see `render_prompt`."""
         render = partial(
             render_prompt, tokenizer, job.messages, context_window=context_window, special_texts=special_texts
@@ -139,7 +141,7 @@ def render_prompt(
     tokenizer: Tokenizer,
     messages: Sequence[Message],
     *,
-    context_window: int,
+    context_window: int | None,
     special_texts: Collection[str] = (),
 ) -> tuple[int, ...]:
     """Renders a chat, ready for the assistant's turn, to token ids.
@@ -149,7 +151,7 @@ def render_prompt(
     Args:
         tokenizer: The model's.
         messages: The chat.
-        context_window: In tokens.
+        context_window: In tokens; None cuts nothing.
         special_texts: Texts that the tokenizer turns into control tokens. Only the template's own become such; in a
             message they are ordinary text.
 
@@ -160,7 +162,8 @@ def render_prompt(
     if not tokenizer.has_chat_template:
         raise InvalidRequestError("This model has no chat template, so it cannot answer chats.", parameter="model")
     literal_texts = LiteralTexts(special_texts)
-    text = _apply_template(tokenizer, messages, literal_texts)[: context_window * _MAX_CHARACTERS_PER_TOKEN]
+    longest = None if context_window is None else context_window * _MAX_CHARACTERS_PER_TOKEN
+    text = _apply_template(tokenizer, messages, literal_texts)[:longest]
     tokens = literal_texts.encode(text, partial(tokenizer.encode, add_special_tokens=False))
     if not tokens:
         raise InvalidRequestError("The messages render to an empty prompt.", parameter="messages")

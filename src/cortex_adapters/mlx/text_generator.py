@@ -16,15 +16,16 @@ from cortex_domain.errors import GenerationNotFoundError, UnsupportedCapabilityE
 from cortex_domain.events import GenerationEvent, GenerationStarted
 from cortex_domain.generation import MAX_SEED, GenerationRequest, SamplingParameters
 from cortex_domain.language_models import Capability, ModelId
-from cortex_domain.ports import Clock, GenerationSuspender, TextGenerator
+from cortex_domain.ports import Clock, GenerationSuspender, PromptCounter, TextGenerator
 
 
-class MlxTextGenerator(TextGenerator, GenerationSuspender):
+class MlxTextGenerator(TextGenerator, GenerationSuspender, PromptCounter):
     """Generates text with mlx-lm, many requests in one batch.
 
     A suspended generation is a cancelled job of which the prompt's and the answer's tokens are kept, as they are for an
     engine that may die: whoever goes on from them draws what would have been drawn. Each of several answers to one
-    request is a job of its own; such a generation is not suspended.
+    request is a job of its own; such a generation is not suspended. A prompt is counted by a job that ends when it is
+    rendered, which happens beside the engine's thread.
     """
 
     capabilities = frozenset(
@@ -81,6 +82,16 @@ class MlxTextGenerator(TextGenerator, GenerationSuspender):
         """See `GenerationSuspender.discard`."""
         self._suspended.remove(generation_id)
 
+    async def count_prompt(self, request: GenerationRequest, /) -> int:
+        """See `PromptCounter.count_prompt`."""
+        self._require_capabilities(request)
+        open_job = self._host.submit(replace(self._make_job(request), counts_only=True, copies=()))
+        try:
+            with held_to_deadline(open_job, self._host.cancel):
+                return await open_job.accepted
+        finally:
+            self._host.cancel(open_job.job.id)
+
     @asynccontextmanager
     async def _generate(self, request: GenerationRequest) -> AsyncIterator[AsyncIterator[GenerationEvent]]:
         self._require_capabilities(request)
@@ -135,8 +146,8 @@ class MlxTextGenerator(TextGenerator, GenerationSuspender):
             model_id=request.model,
             messages=request.messages,
             sampling=_seeded(request.sampling),
-            max_tokens=request.max_tokens,
-            default_max_tokens=self._default_max_tokens,
+            max_tokens=None if request.shortens_to_fit else request.max_tokens,
+            default_max_tokens=self._longest_open_answer(request),
             stop=request.stop,
             owner=request.owner,
             priority=request.priority,
@@ -144,6 +155,10 @@ class MlxTextGenerator(TextGenerator, GenerationSuspender):
             deadline_s=None if request.timeout_s is None else now_s + request.timeout_s,
             copies=tuple(self._host.new_job_id() for _ in range(request.n - 1)),
         )
+
+    def _longest_open_answer(self, request: GenerationRequest) -> int:
+        """Returns how long an answer may be where the context window holds so much."""
+        return (request.shortens_to_fit and request.max_tokens) or self._default_max_tokens
 
     def _started(self, request: GenerationRequest, prompt_tokens: int) -> GenerationStarted:
         return GenerationStarted(

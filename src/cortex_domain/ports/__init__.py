@@ -5,6 +5,7 @@ from cortex_domain.ports.engine_monitor import EngineMonitor
 from cortex_domain.ports.generation_suspender import GenerationSuspender
 from cortex_domain.ports.model_loader import ModelLoader
 from cortex_domain.ports.model_store import ModelStore
+from cortex_domain.ports.prompt_counter import PromptCounter
 from cortex_domain.ports.response_store import ResponseStore
 from cortex_domain.ports.text_generator import TextGenerator
 
@@ -14,6 +15,7 @@ __all__ = [
     "GenerationSuspender",
     "ModelLoader",
     "ModelStore",
+    "PromptCounter",
     "ResponseStore",
     "TextGenerator",
 ]

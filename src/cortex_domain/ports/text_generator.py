@@ -23,6 +23,9 @@ class TextGenerator(Protocol):
         - `timeout_s` counts from entering. A request that is not accepted by then is refused; an answer that is not
           complete ends with `done`, as cancelled, with the usage and timings of what there is.
         - A text never holds half a character, nor the stop text that ended it, nor a part of one that is still open.
+          What ends an answer names that stop text.
+        - A `max_tokens` that does not fit beside the prompt is refused, or cut where the request has
+          `shortens_to_fit`.
         - When `n` answers are asked for, the prompt is counted once in the usage, and each answer is the one that a
           request of its own would get, with the sampling of `SamplingParameters.for_choice`.
         - An answer that ends with `stop` satisfies the request's `output` as a whole, and ends by itself where nothing

@@ -1,5 +1,6 @@
 """What Cortex does, one verb a file. A use case is built once with its ports and called like a function."""
 
+from cortex_domain.use_cases.count_prompt import CountPrompt
 from cortex_domain.use_cases.delete_model import DeleteModel
 from cortex_domain.use_cases.describe_model import DescribeModel
 from cortex_domain.use_cases.generate_text import GenerateText
@@ -12,6 +13,7 @@ from cortex_domain.use_cases.unload_idle_models import UnloadIdleModels
 from cortex_domain.use_cases.unload_model import UnloadModel
 
 __all__ = [
+    "CountPrompt",
     "DeleteModel",
     "DescribeModel",
     "GenerateText",

@@ -8,11 +8,9 @@ from cortex_domain.errors import (
     DeadlineExceededError,
     MemoryPressureError,
     ModelNotLoadedError,
-    UnsupportedCapabilityError,
 )
 from cortex_domain.events import GenerationEvent
 from cortex_domain.generation import GenerationRequest
-from cortex_domain.language_models import ModelDescriptor
 from cortex_domain.model_residency import ModelResidency
 from cortex_domain.ports import Clock, TextGenerator
 from cortex_domain.use_cases.describe_model import DescribeModel
@@ -56,7 +54,7 @@ class GenerateText:
     async def _generate(self, request: GenerationRequest) -> AsyncIterator[AsyncIterator[GenerationEvent]]:
         began_s = self._clock.monotonic_s()
         descriptor = await self._describe_model.while_loaded(request.model)
-        _require_capabilities(request, descriptor)
+        descriptor.require_capabilities(request.needs)
         # From before it is loaded until the block is left, so that nobody else's load pushes the model out.
         with self._residency.using(descriptor.id, keep_alive_s=request.keep_alive_s):
             async with AsyncExitStack() as stack:
@@ -92,9 +90,3 @@ class GenerateText:
         if timeout_s <= 0:
             raise DeadlineExceededError
         return replace(request, timeout_s=timeout_s)
-
-
-def _require_capabilities(request: GenerationRequest, descriptor: ModelDescriptor) -> None:
-    for capability, parameter in request.needs.items():
-        if capability not in descriptor.capabilities:
-            raise UnsupportedCapabilityError(capability=capability, model_id=descriptor.id, parameter=parameter)

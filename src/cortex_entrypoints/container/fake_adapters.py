@@ -37,4 +37,5 @@ class FakeAdapters(containers.DeclarativeContainer):
         default_max_tokens=settings.provided.default_max_tokens,
     )
     generation_suspender = text_generator
+    prompt_counter = text_generator
     engine_monitor = providers.Singleton(FakeEngineMonitor, loader=model_loader, generator=text_generator)

@@ -74,4 +74,5 @@ class MlxAdapters(containers.DeclarativeContainer):
         default_max_tokens=settings.provided.default_max_tokens,
     )
     generation_suspender = text_generator
+    prompt_counter = text_generator
     engine_monitor = providers.Singleton(MlxEngineMonitor, host=engine)

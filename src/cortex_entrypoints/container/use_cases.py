@@ -4,6 +4,7 @@ from dependency_injector import containers, providers
 
 from cortex_domain.model_residency import ModelResidency
 from cortex_domain.use_cases import (
+    CountPrompt,
     DeleteModel,
     DescribeModel,
     GenerateText,
@@ -75,6 +76,13 @@ class CortexContainer(containers.DeclarativeContainer):
     resume_generation = providers.Singleton(
         ResumeGeneration, suspender=adapters.generation_suspender, load_model=load_model, residency=residency
     )
+    count_prompt = providers.Singleton(
+        CountPrompt,
+        describe_model=describe_model,
+        load_model=load_model,
+        residency=residency,
+        counter=adapters.prompt_counter,
+    )
     default_model_preparation = providers.Singleton(
         DefaultModelPreparation,
         default_model=adapters.default_model,
@@ -90,6 +98,7 @@ class CortexContainer(containers.DeclarativeContainer):
         generate_text=generate_text,
         resume_generation=resume_generation,
         generation_suspender=adapters.generation_suspender,
+        count_prompt=count_prompt,
         list_models=list_models,
         describe_model=describe_model,
         load_model=load_model,

@@ -50,6 +50,7 @@ class CancelledEvent(BaseModel):
 
     type: Literal["done"] = "done"
     finish_reason: Literal[FinishReason.CANCELLED] = FinishReason.CANCELLED
+    stop_text: None = None
     usage: None = None
     timings: None = None
 
@@ -66,6 +67,9 @@ class AnswerChoice(BaseModel):
 
     message: AnswerMessage
     finish_reason: FinishReason
+    stop_text: str | None = Field(
+        default=None, exclude_if=_is_none, description="Which of the stop texts ended it; absent when none did."
+    )
 
 
 class ChatCompletion(BaseModel):
@@ -76,6 +80,9 @@ class ChatCompletion(BaseModel):
     model: ModelId
     message: AnswerMessage
     finish_reason: FinishReason
+    stop_text: str | None = Field(
+        default=None, exclude_if=_is_none, description="Which of the stop texts ended it; absent when none did."
+    )
     choices: list[AnswerChoice] | None = Field(
         default=None,
         exclude_if=_is_none,
@@ -94,6 +101,7 @@ class ChatCompletion(BaseModel):
             model=result.model,
             message=AnswerMessage(content=result.text),
             finish_reason=result.finish_reason,
+            stop_text=result.choices[0].stop_text,
             choices=_several(result.choices),
             usage=result.usage,
             timings=result.timings,
@@ -105,7 +113,9 @@ def _several(choices: Sequence[Choice]) -> list[AnswerChoice] | None:
     if len(choices) == 1:
         return None
     return [
-        AnswerChoice(message=AnswerMessage(content=choice.text), finish_reason=choice.finish_reason)
+        AnswerChoice(
+            message=AnswerMessage(content=choice.text), finish_reason=choice.finish_reason, stop_text=choice.stop_text
+        )
         for choice in choices
     ]
 

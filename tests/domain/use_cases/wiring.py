@@ -8,6 +8,7 @@ from cortex_domain.errors import CortexError
 from cortex_domain.language_models import ModelDescriptor, ModelId, ModelState
 from cortex_domain.model_residency import ModelResidency
 from cortex_domain.use_cases import (
+    CountPrompt,
     DeleteModel,
     DescribeModel,
     GenerateText,
@@ -47,6 +48,7 @@ class Wired:
     delete: DeleteModel
     generate: GenerateText
     resume: ResumeGeneration
+    count: CountPrompt
 
 
 def wire(
@@ -86,5 +88,6 @@ def wire(
             generator=generator,
             clock=clock,
         ),
+        count=CountPrompt(describe_model=describe, load_model=load, residency=residency, counter=generator),
         resume=ResumeGeneration(suspender=generator, load_model=load, residency=residency),
     )

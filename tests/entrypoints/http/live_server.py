@@ -20,6 +20,7 @@ from cortex_adapters.system.clock import SystemClock
 from cortex_domain.model_residency import ModelResidency
 from cortex_domain.ports import TextGenerator
 from cortex_domain.use_cases import (
+    CountPrompt,
     DeleteModel,
     DescribeModel,
     GenerateText,
@@ -87,6 +88,12 @@ class FakeAdapters:
                 suspender=self.fake_generator, load_model=load_model, residency=residency
             ),
             generation_suspender=self.fake_generator,
+            count_prompt=CountPrompt(
+                describe_model=describe_model,
+                load_model=load_model,
+                residency=residency,
+                counter=self.fake_generator,
+            ),
             list_models=ListModels(store=self.store, describe_model=describe_model),
             describe_model=describe_model,
             load_model=load_model,

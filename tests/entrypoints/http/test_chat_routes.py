@@ -24,6 +24,14 @@ BOTH = pytest.mark.parametrize("path", [CHAT, STREAM])
 JSON = {"Content-Type": "application/json"}
 
 
+async def test_the_end_names_the_stop_text(server: LiveServer) -> None:
+    body = {**HELLO, "stop": ["nowhere", " there"]}
+    answer = (await server.client.post("/api/chat/completions", json=body)).json()
+    assert (answer["message"]["content"], answer["stop_text"]) == ("Hello", " there")
+    frames = parse_frames((await server.client.post("/api/chat/completions/stream", json=body)).text)
+    assert frames[-1].data["stop_text"] == " there"
+
+
 async def test_answers_in_one_piece(server: LiveServer) -> None:
     response = await server.client.post(CHAT, json=HELLO)
     assert response.status_code == 200
@@ -251,5 +259,10 @@ async def test_streams_several_answers(server: LiveServer) -> None:
     for choice in range(2):
         of_choice = [frame for frame in frames if frame.data.get("choice") == choice]
         assert "".join(frame.data.get("text", "") for frame in of_choice) == "Hello there, Cortex."
-        assert of_choice[-1].data == {"type": "choice_done", "choice": choice, "finish_reason": "stop"}
+        assert of_choice[-1].data == {
+            "type": "choice_done",
+            "choice": choice,
+            "finish_reason": "stop",
+            "stop_text": None,
+        }
     assert frames[-1].event == "done"

@@ -51,6 +51,7 @@ def test_the_end_says_all_that_was_measured() -> None:
     assert frame.data == {
         "type": "done",
         "finish_reason": "length",
+        "stop_text": None,
         "usage": {
             "prompt_tokens": 3,
             "cached_prompt_tokens": 1,
