@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from cortex_domain.errors import CortexError
-from cortex_domain.events import GenerationEvent, GenerationFinished, GenerationStarted, TextDelta
+from cortex_domain.events import GenerationEvent, GenerationFinished, GenerationStarted, ReasoningDelta, TextDelta
 from cortex_domain.generation import GenerationRequest, SamplingParameters
 from cortex_domain.language_models import ModelFiles
 from cortex_domain.messages import user_message
@@ -51,6 +51,11 @@ class Reading:
     def text_of(self, choice: int, /) -> str:
         """One of several answers."""
         return "".join(event.text for event in self.events if isinstance(event, TextDelta) and event.choice == choice)
+
+    @property
+    def reasoning(self) -> str:
+        """All that was thought."""
+        return "".join(event.text for event in self.events if isinstance(event, ReasoningDelta))
 
     @property
     def deltas(self) -> Sequence[str]:

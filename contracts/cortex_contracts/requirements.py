@@ -102,6 +102,10 @@ REQUIREMENTS: Mapping[str, str] = MappingProxyType(
         "text_generator.gbnf_output": "If declared, an answer is of its GBNF grammar; else refused.",
         "text_generator.choice_output": "If declared, an answer is one of its choices; else refused.",
         "text_generator.impossible_output_refused": "An output that cannot be followed is refused, and so named.",
+        "text_generator.reasoning_effort": (
+            "If declared, a model that thinks tells its thoughts apart and counts them, and thinks nothing when asked "
+            "not to; else refused."
+        ),
         "text_generator.image_input": "If declared, an image is accepted; else refused.",
         "text_generator.audio_input": "If declared, a sound is accepted; else refused.",
         "text_generator.refused_on_entering": "A refusal is raised on entering, before any event.",

@@ -29,7 +29,7 @@ from cortex_domain.errors import (
 )
 from cortex_domain.event_stream import GenerationRules
 from cortex_domain.events import ChoiceFinished, GenerationFinished, PrefillProgress, TextDelta
-from cortex_domain.generation import FinishReason, GenerationRequest, SamplingParameters
+from cortex_domain.generation import FinishReason, GenerationRequest, ReasoningEffort, SamplingParameters
 from cortex_domain.language_models import Capability, LoadedModel, ModelFiles, ModelId
 from cortex_domain.messages import AudioPart, ContentPart, ImagePart, Message, Role, TextPart
 from cortex_domain.output_constraints import (
@@ -72,6 +72,8 @@ class TextGeneratorHarness:
         loader: Loads models for it.
         monitor: Watches it.
         files: A model that `loader` has loaded already and that answers plain chats.
+        thinking_files: A model that `loader` has loaded already and that thinks before it answers, unless it is kept
+            from it; needed when `reasoning_effort` is declared.
         encode: Returns the token ids of a text, without special tokens; needed when `logit_bias` is declared.
         pass_time: Lets seconds pass by the clock that the adapter goes by.
         patience_s: Seconds after which a test that does not end counts as hanging.
@@ -81,6 +83,7 @@ class TextGeneratorHarness:
     loader: ModelLoader
     monitor: EngineMonitor
     files: ModelFiles
+    thinking_files: ModelFiles | None = None
     encode: Callable[[str], Sequence[int]] | None = None
     pass_time: Callable[[float], Awaitable[None]] = asyncio.sleep
     patience_s: float = 300.0
@@ -322,6 +325,20 @@ class TextGeneratorContract:
                 refusal = await refusal_of(harness.generator, replace(chat(harness.files), output=output))
                 assert isinstance(refusal, InvalidRequestError)
                 assert str(refusal.parameter).startswith("output")
+
+    @checks("text_generator.reasoning_effort")
+    async def test_reasoning_effort(self, harness: TextGeneratorHarness) -> None:
+        """Has a model think, and keeps it from thinking."""
+        request = replace(chat(harness.thinking_files or harness.files), reasoning_effort=ReasoningEffort.HIGH)
+        if await _is_refused(harness, Capability.REASONING_EFFORT, request):
+            return
+        assert harness.thinking_files, "A harness whose generator declares reasoning_effort needs `thinking_files`."
+        thinking = await read(harness.generator, request)
+        usage = thinking.finished.usage
+        assert thinking.reasoning
+        assert 0 < usage.reasoning_tokens <= usage.completion_tokens
+        plain = await read(harness.generator, replace(request, reasoning_effort=ReasoningEffort.NONE))
+        assert (plain.reasoning, plain.finished.usage.reasoning_tokens) == ("", 0)
 
     @checks("text_generator.image_input")
     async def test_image_input(self, harness: TextGeneratorHarness) -> None:

@@ -16,6 +16,7 @@ from cortex_domain.events import (
     PullFinished,
     PullProgress,
     PullStarted,
+    ReasoningDelta,
     TextDelta,
 )
 from cortex_domain.generation import (
@@ -27,6 +28,7 @@ from cortex_domain.generation import (
     GenerationResult,
     GenerationTimings,
     Priority,
+    ReasoningEffort,
     SamplingParameters,
     TokenUsage,
 )
@@ -46,6 +48,7 @@ from cortex_domain.messages import (
     AudioPart,
     ImagePart,
     Message,
+    ReasoningPart,
     Role,
     TextPart,
     assistant_message,
@@ -98,6 +101,9 @@ __all__ = [
     "PullFinished",
     "PullProgress",
     "PullStarted",
+    "ReasoningDelta",
+    "ReasoningEffort",
+    "ReasoningPart",
     "RegexOutput",
     "RequestRefusedError",
     "Residency",

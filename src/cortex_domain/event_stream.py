@@ -1,8 +1,9 @@
 """The rules of an event stream, and what a whole stream adds up to.
 
-A generation is `GenerationStarted`, any number of `PrefillProgress`, any number of `TextDelta`, `GenerationFinished`.
-When several answers were asked for, each ends with a `ChoiceFinished`, and the deltas of all come interleaved.
-A pull is `PullStarted`, any number of `PullProgress`, `PullFinished`. A stream that fails raises instead of finishing.
+A generation is `GenerationStarted`, any number of `PrefillProgress`, any number of `ReasoningDelta` and `TextDelta`,
+`GenerationFinished`. When several answers were asked for, each ends with a `ChoiceFinished`, and the deltas of all come
+interleaved. A pull is `PullStarted`, any number of `PullProgress`, `PullFinished`. A stream that fails raises instead
+of finishing.
 """
 
 from collections import defaultdict
@@ -20,6 +21,7 @@ from cortex_domain.events import (
     PullFinished,
     PullProgress,
     PullStarted,
+    ReasoningDelta,
     TextDelta,
 )
 from cortex_domain.generation import Choice, FinishReason, GenerationResult
@@ -38,6 +40,7 @@ class GenerationRules:
         self.started: GenerationStarted | None = None
         self.finished: GenerationFinished | None = None
         self._texts: defaultdict[int, list[str]] = defaultdict(list)
+        self._reasonings: defaultdict[int, list[str]] = defaultdict(list)
         self._endings: dict[int, ChoiceFinished | GenerationFinished] = {}
         self._processed_tokens = 0
 
@@ -52,6 +55,7 @@ class GenerationRules:
         return tuple(
             Choice(
                 text="".join(self._texts[choice]),
+                reasoning="".join(self._reasonings[choice]),
                 finish_reason=ending.finish_reason,
                 stop_text=ending.stop_text,
             )
@@ -69,7 +73,9 @@ class GenerationRules:
             case PrefillProgress():
                 self._accept_progress(event)
             case TextDelta():
-                self._accept_delta(event)
+                self._accept_delta(event, self._texts)
+            case ReasoningDelta():
+                self._accept_delta(event, self._reasonings)
             case ChoiceFinished():
                 self._require_open(event)
                 self._endings[event.choice] = event
@@ -83,18 +89,22 @@ class GenerationRules:
         _require(self.finished is not None, "the stream ended without 'done'")
 
     def _accept_progress(self, event: PrefillProgress) -> None:
-        has_answer = any(self._texts.values()) or bool(self._endings)
-        _require(not has_answer, "'prefill_progress' came after the first 'text_delta'")
+        _require(not (self._said or self._endings), "'prefill_progress' came after the first delta")
         within = self._processed_tokens <= event.processed_tokens <= event.total_tokens
         _require(within, "'prefill_progress' shrank or passed its total")
         self._processed_tokens = event.processed_tokens
 
-    def _accept_delta(self, event: TextDelta) -> None:
-        _require(bool(event.text), "a 'text_delta' is empty")
+    def _accept_delta(self, event: TextDelta | ReasoningDelta, pieces: defaultdict[int, list[str]]) -> None:
+        _require(bool(event.text), f"a {event.type!r} is empty")
         self._require_open(event)
-        self._texts[event.choice].append(event.text)
+        pieces[event.choice].append(event.text)
 
-    def _require_open(self, event: TextDelta | ChoiceFinished) -> None:
+    @property
+    def _said(self) -> set[int]:
+        """The choices of which there is anything."""
+        return {choice for pieces in (self._texts, self._reasonings) for choice, said in pieces.items() if said}
+
+    def _require_open(self, event: TextDelta | ReasoningDelta | ChoiceFinished) -> None:
         _require(event.choice >= 0, f"{event.type!r} has a choice below 0")
         _require(event.choice not in self._endings, f"{event.type!r} came after the choice's 'choice_done'")
 
@@ -103,8 +113,7 @@ class GenerationRules:
         is_first = 0 in endings and _ending_facts(endings[0]) == _ending_facts(event)
         _require(is_first, "'done' has not the finish_reason and stop_text of the first choice")
         _require(max(endings) < len(endings), "a choice between others has no 'choice_done'")
-        said = {choice for choice, texts in self._texts.items() if texts}
-        _require(said <= endings.keys(), "'done' came before the 'choice_done' of a choice")
+        _require(self._said <= endings.keys(), "'done' came before the 'choice_done' of a choice")
         self.finished = event
 
 

@@ -59,6 +59,20 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReasoningDelta:
+    """The next piece of what the model thinks before it answers; no part of the answer.
+
+    Attributes:
+        text: At least one whole character, to be appended to the reasoning that came before.
+        choice: Which of the answers it belongs to, counted from 0.
+    """
+
+    type: Literal["reasoning_delta"] = "reasoning_delta"
+    text: str
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChoiceFinished:
     """One of several answers is complete; a request for a single one has no such event.
 
@@ -92,7 +106,7 @@ class GenerationFinished:
     stop_text: str | None = None
 
 
-GenerationEvent = GenerationStarted | PrefillProgress | TextDelta | ChoiceFinished | GenerationFinished
+GenerationEvent = GenerationStarted | PrefillProgress | ReasoningDelta | TextDelta | ChoiceFinished | GenerationFinished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

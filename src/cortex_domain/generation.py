@@ -102,6 +102,21 @@ class Priority(StrEnum):
     BACKGROUND = "background"
 
 
+class ReasoningEffort(StrEnum):
+    """How long a model may think before it answers, from not at all to as long as it likes.
+
+    How many of the steps between differ is the model's affair; many know only NONE and all the rest.
+    """
+
+    NONE = "none"
+    MINIMAL = "minimal"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    XHIGH = "xhigh"
+    MAX = "max"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
     """A chat to be continued by one assistant message.
@@ -126,6 +141,8 @@ class GenerationRequest:
         n: How many answers are wanted, 1 to 16, each drawn for itself; the prompt is read once for all. The first is
             the one that the same request would get alone; see `SamplingParameters.for_choice`.
         output: What the answer has to look like. None leaves that to the model.
+        reasoning_effort: How long the model may think before it answers; not to think asks nothing of a model that
+            never does. None leaves it to the model.
         generation_id: Names this generation in events and logs.
     """
 
@@ -141,6 +158,7 @@ class GenerationRequest:
     keep_alive_s: float | None = None
     n: int = 1
     output: OutputConstraint | None = None
+    reasoning_effort: ReasoningEffort | None = None
     generation_id: str = field(default_factory=new_generation_id, compare=False)
 
     def __post_init__(self) -> None:
@@ -170,6 +188,8 @@ class GenerationRequest:
             needs[Capability.CHOICES] = "n"
         if self.output is not None:
             needs[self.output.capability] = "output"
+        if self.reasoning_effort not in (None, ReasoningEffort.NONE):
+            needs[Capability.REASONING_EFFORT] = "reasoning_effort"
         return needs
 
 
@@ -226,7 +246,8 @@ class TokenUsage:
         cached_prompt_tokens: Prompt tokens whose computation was reused, 0 to prompt_tokens.
         cache_miss: Where reuse stopped, and why. None when all was reused that could be: up to the last token, or up to
             where the prompt goes on with what was never said before; or when the text generator does not tell.
-        completion_tokens: Tokens drawn for the answer, the end token included.
+        completion_tokens: Tokens drawn for the answer, its reasoning and the end token included.
+        reasoning_tokens: Those of them that were reasoning, with the marks around it; 0 to completion_tokens.
         total_tokens: prompt_tokens + completion_tokens.
     """
 
@@ -234,6 +255,7 @@ class TokenUsage:
     cached_prompt_tokens: int = 0
     cache_miss: CacheMiss | None = None
     completion_tokens: int
+    reasoning_tokens: int = 0
     total_tokens: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
@@ -263,11 +285,13 @@ class Choice:
 
     Attributes:
         text: The answer.
+        reasoning: What the model thought before it; empty when it did not, or does not tell.
         finish_reason: Why it ended.
         stop_text: Which of the request's stop texts ended it; None when none did.
     """
 
     text: str
+    reasoning: str = ""
     finish_reason: FinishReason
     stop_text: str | None = None
 
@@ -297,6 +321,11 @@ class GenerationResult:
     usage: TokenUsage
     timings: GenerationTimings
     warnings: tuple[str, ...]
+
+    @property
+    def reasoning(self) -> str:
+        """What the model thought before its first answer."""
+        return self.choices[0].reasoning
 
 
 def _require_within(parameter: str, value: float | None, low: float, high: float, *, above_low: bool = False) -> None:

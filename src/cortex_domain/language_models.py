@@ -78,10 +78,14 @@ class Capability(StrEnum):
     LARK_OUTPUT = "lark_output"
     GBNF_OUTPUT = "gbnf_output"
     CHOICE_OUTPUT = "choice_output"
+    REASONING_EFFORT = "reasoning_effort"
 
 
 MODALITIES = frozenset({Capability.IMAGE_INPUT, Capability.AUDIO_INPUT})
-"""Capabilities that a model has or lacks by its own weights, whatever runs it."""
+"""What a model takes besides text."""
+
+OWN_CAPABILITIES = MODALITIES | {Capability.REASONING_EFFORT}
+"""Capabilities that a model has or lacks by its own weights and templates, whatever runs it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

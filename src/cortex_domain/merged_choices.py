@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from cortex_domain.events import ChoiceFinished, GenerationEvent, GenerationFinished, TextDelta
+from cortex_domain.events import ChoiceFinished, GenerationEvent, GenerationFinished, ReasoningDelta, TextDelta
 
 
 class MergedChoices:
@@ -16,20 +16,20 @@ class MergedChoices:
 
     def __init__(self, n: int) -> None:
         self._n = n
-        self._has_text = False
+        self._has_begun = False
         self._endings: dict[int, GenerationFinished] = {}
 
     def take(self, choice: int, event: GenerationEvent, /) -> tuple[GenerationEvent, ...]:
         """Takes the next event of an answer and returns what it means for the generation."""
         match event:
-            case TextDelta(text=text):
-                self._has_text = True
-                return (TextDelta(text=text, choice=choice),)
+            case TextDelta() | ReasoningDelta():
+                self._has_begun = True
+                return (replace(event, choice=choice),)
             case GenerationFinished():
                 return self._end(choice, event)
             case _:
                 # An answer may have begun while the first is read once more, by an engine that takes over.
-                is_news = choice == 0 and not (self._has_text or self._endings)
+                is_news = choice == 0 and not (self._has_begun or self._endings)
                 return (event,) if is_news else ()
 
     def _end(self, choice: int, event: GenerationFinished) -> tuple[GenerationEvent, ...]:
@@ -39,5 +39,10 @@ class MergedChoices:
 
     def _whole(self) -> GenerationFinished:
         first = self._endings[0]
-        written = sum(ending.usage.completion_tokens for ending in self._endings.values())
-        return replace(first, usage=replace(first.usage, completion_tokens=written))
+        usages = [ending.usage for ending in self._endings.values()]
+        whole = replace(
+            first.usage,
+            completion_tokens=sum(usage.completion_tokens for usage in usages),
+            reasoning_tokens=sum(usage.reasoning_tokens for usage in usages),
+        )
+        return replace(first, usage=whole)

@@ -25,13 +25,7 @@ class TextPart:
     text: str
 
     def __post_init__(self) -> None:
-        try:
-            self.text.encode()
-        except UnicodeEncodeError:
-            raise InvalidRequestError(
-                "A text holds a lone surrogate, which is not valid Unicode. Send whole characters.",
-                parameter="messages",
-            ) from None
+        _require_unicode(self.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +60,24 @@ class AudioPart:
         _require_media(self.data, self.media_type, family="audio/")
 
 
-ContentPart = TextPart | ImagePart | AudioPart
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasoningPart:
+    """What an assistant thought before it answered; only assistants have such parts.
+
+    It goes back to the model as its family wants it: most are given what they thought since the last user message, or
+    nothing at all, whatever is sent.
+
+    Attributes:
+        text: Any Unicode text without lone surrogates; may be empty.
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        _require_unicode(self.text)
+
+
+ContentPart = TextPart | ImagePart | AudioPart | ReasoningPart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +95,18 @@ class Message:
     def __post_init__(self) -> None:
         if not self.parts:
             raise InvalidRequestError("A message needs at least one part.", parameter="messages")
+        if self.role is not Role.ASSISTANT and any(isinstance(part, ReasoningPart) for part in self.parts):
+            raise InvalidRequestError("Only an assistant message has reasoning.", parameter="messages")
 
     @property
     def text(self) -> str:
         """The text parts joined without a separator; other parts are left out."""
         return "".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+    @property
+    def reasoning(self) -> str:
+        """The reasoning parts joined without a separator; other parts are left out."""
+        return "".join(part.text for part in self.parts if isinstance(part, ReasoningPart))
 
 
 def system_message(text: str, /) -> Message:
@@ -104,6 +122,15 @@ def user_message(text: str, /) -> Message:
 def assistant_message(text: str, /) -> Message:
     """Builds an assistant message of one text part."""
     return Message(role=Role.ASSISTANT, parts=(TextPart(text=text),))
+
+
+def _require_unicode(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequestError(
+            "A text holds a lone surrogate, which is not valid Unicode. Send whole characters.", parameter="messages"
+        ) from None
 
 
 def _require_media(data: bytes, media_type: str, *, family: str) -> None:

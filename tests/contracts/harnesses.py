@@ -48,6 +48,7 @@ async def fake_engine_harness(
         loader=loader,
         monitor=FakeEngineMonitor(loader=loader, generator=generator),
         files=files,
+        thinking_files=files,
         other_files=_files("fake/parrot"),
         invalid_files=invalid,
         options=LoadOptions(lora_weights=PurePath("a-lora")) if honours_options else None,

@@ -18,6 +18,7 @@ from cortex_domain.events import (
     PullFinished,
     PullProgress,
     PullStarted,
+    ReasoningDelta,
     TextDelta,
 )
 from cortex_domain.generation import Choice, FinishReason, GenerationResult, GenerationTimings, TokenUsage
@@ -105,7 +106,16 @@ def test_generations_are_legal_in_one_order_only(events: list[GenerationEvent]) 
 
 
 @pytest.mark.parametrize(
-    "middle", [[TextDelta(text="")], [prefill(10)], [prefill(-1)], [prefill(5), prefill(4)]], ids=str
+    "middle",
+    [
+        [TextDelta(text="")],
+        [ReasoningDelta(text="")],
+        [ReasoningDelta(text="x"), prefill(5)],
+        [prefill(10)],
+        [prefill(-1)],
+        [prefill(5), prefill(4)],
+    ],
+    ids=str,
 )
 def test_impossible_events_break_a_generation(middle: list[GenerationEvent]) -> None:
     assert breaks_generation_rules([STARTED, *middle, FINISHED])
@@ -167,10 +177,18 @@ async def test_several_answers_are_told_apart() -> None:
     assert (result.text, result.finish_reason) == ("x", FinishReason.STOP)
 
 
+async def test_what_was_thought_is_told_apart_from_what_was_said() -> None:
+    pieces: list[GenerationEvent] = [ReasoningDelta(text="Is it"), ReasoningDelta(text=" two?"), TextDelta(text="Two.")]
+    result = await collect(stream([STARTED, *pieces, FINISHED]))
+    assert (result.reasoning, result.text) == ("Is it two?", "Two.")
+
+
 @pytest.mark.parametrize(
     "middle",
     [
         [delta(-1)],
+        [ReasoningDelta(text="x", choice=1)],
+        [choice_done(0), ReasoningDelta(text="x")],
         [choice_done(-1)],
         [delta(1)],
         [choice_done(1)],

@@ -12,6 +12,7 @@ from cortex_domain.generation import (
     MAX_SEED,
     MAX_STOP_TEXTS,
     GenerationRequest,
+    ReasoningEffort,
     SamplingParameters,
     TokenUsage,
     new_generation_id,
@@ -166,6 +167,12 @@ def test_several_answers_are_a_capability() -> None:
         with pytest.raises(InvalidRequestError) as caught:
             replace(REQUEST, n=n)
         assert caught.value.parameter == "n"
+
+
+def test_only_to_think_asks_something_of_a_model() -> None:
+    needed = {effort: dict(replace(REQUEST, reasoning_effort=effort).needs) for effort in ReasoningEffort}
+    thinking = {Capability.REASONING_EFFORT: "reasoning_effort"}
+    assert needed == {effort: {} if effort is ReasoningEffort.NONE else thinking for effort in ReasoningEffort}
 
 
 def test_each_answer_has_a_seed_of_its_own() -> None:

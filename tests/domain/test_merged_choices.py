@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cortex_domain.event_stream import GenerationRules
-from cortex_domain.events import GenerationEvent, GenerationFinished, GenerationStarted, PrefillProgress, TextDelta
+from cortex_domain.events import (
+    GenerationEvent,
+    GenerationFinished,
+    GenerationStarted,
+    PrefillProgress,
+    ReasoningDelta,
+    TextDelta,
+)
 from cortex_domain.generation import Choice, FinishReason, GenerationTimings, TokenUsage
 from cortex_domain.language_models import ModelId
 from cortex_domain.merged_choices import MergedChoices
@@ -18,7 +25,7 @@ TIMINGS = GenerationTimings(queue_ms=1, prefill_ms=2, time_to_first_token_ms=3, 
 
 
 def ending(choice: int, words: Sequence[str]) -> GenerationFinished:
-    usage = TokenUsage(prompt_tokens=9, cached_prompt_tokens=2, completion_tokens=len(words))
+    usage = TokenUsage(prompt_tokens=9, cached_prompt_tokens=2, completion_tokens=len(words) + 1, reasoning_tokens=1)
     reason, stop_text = (FinishReason.LENGTH, None) if choice % 2 else (FinishReason.STOP, f"stop {choice}")
     timings = replace(TIMINGS, queue_ms=choice)
     return GenerationFinished(finish_reason=reason, usage=usage, timings=timings, stop_text=stop_text)
@@ -27,7 +34,7 @@ def ending(choice: int, words: Sequence[str]) -> GenerationFinished:
 @given(st.lists(st.lists(st.text(min_size=1), max_size=3), min_size=2, max_size=4), st.randoms(use_true_random=False))
 def test_any_order_keeps_the_rules(answers: list[list[str]], draw: object) -> None:
     streams: list[list[GenerationEvent]] = [
-        [*PREFILL, *(TextDelta(text=word) for word in words), ending(choice, words)]
+        [*PREFILL, ReasoningDelta(text=f"{choice}?"), *(TextDelta(text=word) for word in words), ending(choice, words)]
         for choice, words in enumerate(answers)
     ]
     turns = [choice for choice, events in enumerate(streams) for _ in events]
@@ -42,6 +49,7 @@ def test_any_order_keeps_the_rules(answers: list[list[str]], draw: object) -> No
     assert rules.choices == tuple(
         Choice(
             text="".join(words),
+            reasoning=f"{choice}?",
             finish_reason=ending(choice, words).finish_reason,
             stop_text=ending(choice, words).stop_text,
         )
@@ -49,5 +57,8 @@ def test_any_order_keeps_the_rules(answers: list[list[str]], draw: object) -> No
     )
     assert rules.finished is not None
     assert rules.finished.timings.queue_ms == 0
-    written = sum(map(len, answers))
-    assert rules.finished.usage == TokenUsage(prompt_tokens=9, cached_prompt_tokens=2, completion_tokens=written)
+    thought = len(answers)
+    written = thought + sum(map(len, answers))
+    assert rules.finished.usage == TokenUsage(
+        prompt_tokens=9, cached_prompt_tokens=2, completion_tokens=written, reasoning_tokens=thought
+    )

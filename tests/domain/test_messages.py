@@ -7,6 +7,7 @@ from cortex_domain.messages import (
     AudioPart,
     ImagePart,
     Message,
+    ReasoningPart,
     Role,
     TextPart,
     assistant_message,
@@ -20,10 +21,13 @@ def test_any_whole_text_is_accepted(text: str) -> None:
     assert user_message(text).text == text
 
 
+@pytest.mark.parametrize("kind", [TextPart, ReasoningPart])
 @given(st.text(), st.characters(categories=["Cs"]), st.text())
-def test_lone_surrogate_is_refused(before: str, surrogate: str, after: str) -> None:
+def test_lone_surrogate_is_refused(
+    kind: type[TextPart] | type[ReasoningPart], before: str, surrogate: str, after: str
+) -> None:
     with pytest.raises(InvalidRequestError, match="surrogate") as caught:
-        TextPart(text=before + surrogate + after)
+        kind(text=before + surrogate + after)
     assert caught.value.parameter == "messages"
 
 
@@ -37,6 +41,17 @@ def test_text_joins_text_parts_only() -> None:
     image = ImagePart(data=b"x", media_type="image/png")
     message = Message(role=Role.USER, parts=(TextPart(text="one "), image, TextPart(text="two")))
     assert message.text == "one two"
+
+
+def test_reasoning_is_told_apart_from_text() -> None:
+    message = Message(role=Role.ASSISTANT, parts=(ReasoningPart(text="Two?"), TextPart(text="Two.")))
+    assert (message.reasoning, message.text) == ("Two?", "Two.")
+
+
+@pytest.mark.parametrize("role", [Role.SYSTEM, Role.USER])
+def test_only_assistants_have_reasoning(role: Role) -> None:
+    with pytest.raises(InvalidRequestError, match="reasoning"):
+        Message(role=role, parts=(ReasoningPart(text="x"),))
 
 
 def test_message_without_parts_is_refused() -> None:

@@ -71,6 +71,7 @@ def test_chat_with_curl(starter_server: LiveProcess) -> None:
         "cached_prompt_tokens": 0,
         "cache_miss": {"reason": "not_cached", "message_index": 0, "token_position": 0},
         "completion_tokens": 8,
+        "reasoning_tokens": 0,
         "total_tokens": 45,
     }
     assert set(answer) == {"id", "created", "model", "message", "finish_reason", "usage", "timings", "warnings"}

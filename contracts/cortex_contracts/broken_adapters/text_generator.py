@@ -9,6 +9,7 @@ from cortex_contracts.broken_adapters.wrong_events import (
     Altering,
     Holding,
     LosesHeldText,
+    counts_no_thoughts,
     going_on_when,
     hides_the_stop_text,
     miscounts_prefill,
@@ -17,6 +18,7 @@ from cortex_contracts.broken_adapters.wrong_events import (
     reports_before_starting,
     says_the_stop_text,
     splits_characters,
+    thinks_aloud,
     waits_less_than_nothing,
 )
 from cortex_contracts.broken_adapters.wrong_neighbours import (
@@ -31,6 +33,7 @@ from cortex_contracts.broken_adapters.wrong_requests import (
     Ask,
     Asking,
     Undeclaring,
+    always_thinks,
     doubles_short_answers,
     forgets_required_properties,
     ignores_bans,
@@ -42,6 +45,7 @@ from cortex_contracts.broken_adapters.wrong_requests import (
     ignoring_parts,
     makes_sense_of_nonsense,
     never_shortens,
+    never_thinks,
 )
 from cortex_contracts.text_generator import TextGeneratorHarness
 from cortex_domain.events import GenerationStarted, PrefillProgress, TextDelta
@@ -122,6 +126,11 @@ BROKEN_TEXT_GENERATORS = (
     _asking("text_generator.choice_output", ignoring_output(Capability.CHOICE_OUTPUT)),
     _asking("text_generator.impossible_output_refused", makes_sense_of_nonsense),
     *(_undeclared(capability, ignoring_output(capability)) for capability in OUTPUTS),
+    _asking("text_generator.reasoning_effort", never_thinks),
+    _asking("text_generator.reasoning_effort", always_thinks),
+    _altering("text_generator.reasoning_effort", thinks_aloud),
+    _altering("text_generator.reasoning_effort", counts_no_thoughts),
+    _undeclared(Capability.REASONING_EFFORT, never_thinks),
     _undeclared(Capability.IMAGE_INPUT, ignoring_parts(ImagePart)),
     _undeclared(Capability.AUDIO_INPUT, ignoring_parts(AudioPart)),
     _breakage("text_generator.refused_on_entering", RefusesLate.__name__, RefusesLate),

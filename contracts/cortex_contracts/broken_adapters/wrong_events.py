@@ -5,7 +5,14 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 from cortex_contracts.broken_adapters.passing_text_generator import EventStream, PassingTextGenerator
-from cortex_domain.events import GenerationEvent, GenerationFinished, GenerationStarted, PrefillProgress, TextDelta
+from cortex_domain.events import (
+    GenerationEvent,
+    GenerationFinished,
+    GenerationStarted,
+    PrefillProgress,
+    ReasoningDelta,
+    TextDelta,
+)
 from cortex_domain.generation import FinishReason, GenerationRequest, SamplingParameters
 from cortex_domain.ports import TextGenerator
 
@@ -62,6 +69,18 @@ def splits_characters(_: GenerationRequest, event: GenerationEvent) -> tuple[Gen
     """Decodes byte by byte."""
     if isinstance(event, TextDelta):
         return tuple(replace(event, text=bytes([byte]).decode(errors="replace")) for byte in event.text.encode())
+    return (event,)
+
+
+def thinks_aloud(_: GenerationRequest, event: GenerationEvent) -> tuple[GenerationEvent, ...]:
+    """Says what it thinks."""
+    return (TextDelta(text=event.text) if isinstance(event, ReasoningDelta) else event,)
+
+
+def counts_no_thoughts(_: GenerationRequest, event: GenerationEvent) -> tuple[GenerationEvent, ...]:
+    """Leaves the reasoning out of its count."""
+    if isinstance(event, GenerationFinished):
+        return (replace(event, usage=replace(event.usage, reasoning_tokens=0)),)
     return (event,)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from cortex_contracts.broken_adapters.passing_text_generator import PassingTextGenerator
 from cortex_domain.events import GenerationEvent
-from cortex_domain.generation import GenerationRequest, SamplingParameters
+from cortex_domain.generation import GenerationRequest, ReasoningEffort, SamplingParameters
 from cortex_domain.language_models import Capability
 from cortex_domain.messages import ContentPart, Message
 from cortex_domain.output_constraints import JsonSchemaOutput
@@ -86,6 +86,17 @@ def makes_sense_of_nonsense(request: GenerationRequest) -> GenerationRequest:
     if not isinstance(request.output, JsonSchemaOutput) or request.output.schema["type"] == "object":
         return request
     return replace(request, output=JsonSchemaOutput(schema={"type": "object"}))
+
+
+def never_thinks(request: GenerationRequest) -> GenerationRequest:
+    """Answers at once."""
+    return replace(request, reasoning_effort=None)
+
+
+def always_thinks(request: GenerationRequest) -> GenerationRequest:
+    """Thinks, though it was asked not to."""
+    thinks = request.reasoning_effort is ReasoningEffort.NONE
+    return replace(request, reasoning_effort=ReasoningEffort.HIGH) if thinks else request
 
 
 def ignoring_parts(kind: type[ContentPart]) -> Ask:

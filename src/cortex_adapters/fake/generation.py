@@ -5,7 +5,14 @@ from collections.abc import AsyncIterator, Iterator
 
 from cortex_adapters.fake.scripted_reply import ScriptedReply
 from cortex_domain.errors import ModelNotLoadedError
-from cortex_domain.events import GenerationEvent, GenerationFinished, GenerationStarted, PrefillProgress, TextDelta
+from cortex_domain.events import (
+    GenerationEvent,
+    GenerationFinished,
+    GenerationStarted,
+    PrefillProgress,
+    ReasoningDelta,
+    TextDelta,
+)
 from cortex_domain.generation import FinishReason, GenerationRequest, GenerationTimings, TokenUsage
 from cortex_domain.language_models import LoadedModel, ModelId
 from cortex_domain.ports import Clock, ModelLoader
@@ -48,6 +55,8 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
         self._prefilled_s = self._accepted_s
         self._token_times_s: list[float] = []
         self._has_started = False
+        self._thoughts = reply.reasoning[:max_tokens]
+        self._reasoning_tokens = 0
         self._moves = self._make_moves()
         self._wait_s: float | None = None
         self._deadline_s = math.inf if request.timeout_s is None else self._accepted_s + request.timeout_s
@@ -84,8 +93,14 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
             yield 0.0
             yield PrefillProgress(processed_tokens=processed_tokens, total_tokens=self._prompt_tokens)
         self._prefilled_s = self._clock.monotonic_s()
-        for piece in self._reply.pieces[: self._max_tokens]:
-            yield self._reply.delay_s if self._token_times_s else self._reply.first_delay_s
+        for piece in self._thoughts:
+            yield self._delay_s
+            self._reasoning_tokens += 1
+            self._token_times_s.append(self._clock.monotonic_s())
+            if piece:
+                yield ReasoningDelta(text=piece)
+        for piece in self._reply.pieces[: self._max_tokens - len(self._thoughts)]:
+            yield self._delay_s
             if text := self._say(piece):
                 yield TextDelta(text=text)
             if self._stop_filter.stopped:
@@ -120,6 +135,10 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
             warnings=self._reply.warnings,
         )
 
+    @property
+    def _delay_s(self) -> float:
+        return self._reply.delay_s if self._token_times_s else self._reply.first_delay_s
+
     def _say(self, piece: str) -> str:
         self._token_times_s.append(self._clock.monotonic_s())
         return self._stop_filter.push(piece)
@@ -134,7 +153,11 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
     def _finished(self, finish_reason: FinishReason) -> GenerationFinished:
         return GenerationFinished(
             finish_reason=finish_reason,
-            usage=TokenUsage(prompt_tokens=self._prompt_tokens, completion_tokens=len(self._token_times_s)),
+            usage=TokenUsage(
+                prompt_tokens=self._prompt_tokens,
+                completion_tokens=len(self._token_times_s),
+                reasoning_tokens=self._reasoning_tokens,
+            ),
             timings=self._timings(),
             stop_text=self._stop_filter.found,
         )
@@ -146,11 +169,15 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
 
     @property
     def _said_all(self) -> bool:
-        return len(self._reply.pieces) <= self._max_tokens and not self._stop_filter.stopped
+        return self._length <= self._max_tokens and not self._stop_filter.stopped
 
     @property
     def _drew_end(self) -> bool:
-        return len(self._reply.pieces) < self._max_tokens and not self._stop_filter.stopped
+        return self._length < self._max_tokens and not self._stop_filter.stopped
+
+    @property
+    def _length(self) -> int:
+        return len(self._reply.reasoning) + len(self._reply.pieces)
 
     def _timings(self) -> GenerationTimings:
         token_times_s = self._token_times_s or [self._clock.monotonic_s()]

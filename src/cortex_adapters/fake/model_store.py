@@ -9,6 +9,7 @@ from pathlib import PurePath
 from cortex_domain.errors import CortexError, ModelNotDownloadedError, ModelNotFoundError
 from cortex_domain.events import PullEvent, PullFinished, PullProgress, PullStarted
 from cortex_domain.language_models import (
+    Capability,
     ModelDescriptor,
     ModelFiles,
     ModelId,
@@ -27,6 +28,7 @@ DEFAULT_MODELS = (
         state=ModelState.DOWNLOADED,
         size_bytes=1_000_000,
         context_window=4096,
+        capabilities=frozenset({Capability.REASONING_EFFORT}),
         description="Says the last message of the user again",
     ),
     ModelDescriptor(
@@ -35,6 +37,7 @@ DEFAULT_MODELS = (
         state=ModelState.AVAILABLE,
         size_bytes=4_000_000,
         context_window=4096,
+        capabilities=frozenset({Capability.REASONING_EFFORT}),
         description="The same echo, to be pulled first",
     ),
 )

@@ -14,6 +14,8 @@ class ScriptedReply:
 
     Attributes:
         pieces: What is said, in order.
+        reasoning: What is thought before it is said, in order, unless the request has it not think; each piece counts
+            and comes as those that are said do.
         first_delay_s: Seconds before the first piece, the work on the prompt so to say.
         delay_s: Seconds before each further piece.
         refusal: Raised on entering instead of answering; None answers.
@@ -23,6 +25,7 @@ class ScriptedReply:
     """
 
     pieces: tuple[str, ...] = ()
+    reasoning: tuple[str, ...] = ()
     first_delay_s: float = 0.0
     delay_s: float = 0.0
     refusal: CortexError | None = None

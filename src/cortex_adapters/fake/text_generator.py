@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from cortex_adapters.fake.choices import FakeChoices
@@ -19,7 +19,7 @@ from cortex_domain.errors import (
     UnsupportedCapabilityError,
 )
 from cortex_domain.events import GenerationEvent
-from cortex_domain.generation import GenerationRequest
+from cortex_domain.generation import GenerationRequest, ReasoningEffort
 from cortex_domain.language_models import MODALITIES, Capability, LoadedModel, ModelId
 from cortex_domain.messages import Role
 from cortex_domain.ports import Clock, GenerationSuspender, ModelLoader, PromptCounter, TextGenerator
@@ -47,7 +47,8 @@ class FakeTextGenerator(TextGenerator, GenerationSuspender, PromptCounter):
         loader: Tells which models are loaded and how much they hold.
         clock: Tells the time and waits for the delays of a script.
         script: Replies, used in turn, one for each answer that is asked for; a text is said word by word. None says the
-            last user message again, or an example of the output that is asked for.
+            last user message again, or an example of the output that is asked for, and before that thinks what the user
+            said if it is asked to think.
         capabilities: What is declared; requests that need anything else are refused. Without a script all that is
             about sampling is honoured. A script says what it says, whatever the sampling.
         default_max_tokens: Longest answer to a request that leaves `max_tokens` open.
@@ -197,10 +198,8 @@ class FakeTextGenerator(TextGenerator, GenerationSuspender, PromptCounter):
         return wanted or min(request.max_tokens or self._default_max_tokens, room)
 
     def _next_reply(self, request: GenerationRequest, max_tokens: int) -> ScriptedReply:
-        if self._script is None and request.output is not None:
-            return ScriptedReply.saying(example_output(request.output))
         if self._script is None:
-            return self._echo(request, max_tokens)
+            return self._own_reply(request, max_tokens)
         reply = next(self._script, None)
         if reply is None:
             raise GeneratorFailedError("The script of the fake text generator has no reply left.")
@@ -208,12 +207,20 @@ class FakeTextGenerator(TextGenerator, GenerationSuspender, PromptCounter):
             return ScriptedReply.saying(reply)
         if reply.refusal is not None:
             raise reply.refusal
-        return reply
+        return replace(reply, reasoning=()) if request.reasoning_effort is ReasoningEffort.NONE else reply
 
-    def _echo(self, request: GenerationRequest, max_tokens: int) -> ScriptedReply:
+    def _own_reply(self, request: GenerationRequest, max_tokens: int) -> ScriptedReply:
         user_texts = [message.text for message in request.messages if message.role is Role.USER]
-        words = echo(user_texts[-1] if user_texts else "", request.sampling, self._word_bias(request))
-        return ScriptedReply(pieces=tuple(islice(words, max_tokens)))
+        text = user_texts[-1] if user_texts else ""
+        thinks = request.reasoning_effort not in (None, ReasoningEffort.NONE)
+        return ScriptedReply(
+            reasoning=tuple(split_words(text)) if thinks else (), pieces=self._words(request, text, max_tokens)
+        )
+
+    def _words(self, request: GenerationRequest, text: str, max_tokens: int) -> tuple[str, ...]:
+        if request.output is not None:
+            return tuple(split_words(example_output(request.output)))
+        return tuple(islice(echo(text, request.sampling, self._word_bias(request)), max_tokens))
 
     def _word_bias(self, request: GenerationRequest) -> Mapping[str, float]:
         words = {token_id: word for word, token_id in self._vocabulary.items()}

@@ -47,6 +47,7 @@ _DATACLASSES = (
     generation.CacheMiss,
     generation.GenerationTimings,
     events.PrefillProgress,
+    events.ReasoningDelta,
     events.TextDelta,
     events.GenerationFinished,
     language_models.ModelFiles,
@@ -55,11 +56,13 @@ _DATACLASSES = (
     language_models.MemoryEstimate,
     messages.Message,
     messages.TextPart,
+    messages.ReasoningPart,
 )
 _ENUMS = (
     errors.UnavailableReason,
     generation.CacheMissReason,
     generation.FinishReason,
+    generation.ReasoningEffort,
     language_models.Capability,
     generation.Priority,
     messages.Role,

@@ -3,10 +3,11 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from cortex_adapters.mlx.jobs import is_last
 from cortex_domain.errors import CortexError
-from cortex_domain.events import GenerationEvent, GenerationStarted, TextDelta
+from cortex_domain.events import GenerationEvent, GenerationStarted, ReasoningDelta, TextDelta
 
 
 class JobStream(AsyncIterator[GenerationEvent]):
@@ -75,7 +76,7 @@ class JobStream(AsyncIterator[GenerationEvent]):
 
     def _joined(self, output: GenerationEvent | CortexError) -> GenerationEvent | CortexError:
         last = self._waiting[-1] if self._waiting else None
-        if isinstance(output, TextDelta) and isinstance(last, TextDelta):
+        if isinstance(output, TextDelta | ReasoningDelta) and type(output) is type(last):
             self._waiting.pop()
-            return TextDelta(text=last.text + output.text)
+            return replace(output, text=last.text + output.text)
         return output

@@ -22,6 +22,7 @@ class TextGenerator(Protocol):
         - Requests run side by side. What one request raises ends that request and no other.
         - `timeout_s` counts from entering. A request that is not accepted by then is refused; an answer that is not
           complete ends with `done`, as cancelled, with the usage and timings of what there is.
+        - What a model thinks before it answers comes as `ReasoningDelta`, never as text; stop texts do not end it.
         - A text never holds half a character, nor the stop text that ended it, nor a part of one that is still open.
           What ends an answer names that stop text.
         - A `max_tokens` that does not fit beside the prompt is refused, or cut where the request has
@@ -45,7 +46,8 @@ class TextGenerator(Protocol):
         """Generates one answer; `request.model` is the id of a loaded model.
 
         Raises:
-            UnsupportedCapabilityError: On entering; the request needs what is not declared.
+            UnsupportedCapabilityError: On entering; the request needs what is not declared, or what this model is not
+                able to: one that always thinks cannot be kept from it.
             ContextWindowExceededError: On entering; the prompt and the tokens asked for do not fit.
             InvalidRequestError: On entering; the model cannot take this request (its chat template refuses the order
                 of roles, a token id lies outside its vocabulary), or its `output` cannot be followed: it is malformed,

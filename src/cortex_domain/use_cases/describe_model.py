@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from cortex_domain.errors import RequestRefusedError, StorageError
 from cortex_domain.language_models import (
-    MODALITIES,
+    OWN_CAPABILITIES,
     LoadedModel,
     MemoryEstimate,
     ModelDescriptor,
@@ -62,7 +62,7 @@ class DescribeModel:
         """
         served = replace(
             descriptor,
-            capabilities=self._generator.capabilities - (MODALITIES - descriptor.capabilities),
+            capabilities=self._generator.capabilities - (OWN_CAPABILITIES - descriptor.capabilities),
         )
         loaded = self._find_loaded(descriptor.id)
         if loaded is not None:

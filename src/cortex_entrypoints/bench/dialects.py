@@ -65,7 +65,7 @@ class NativeDialect(Dialect):
         """Reads one event."""
         event = json.loads(payload)
         match event["type"]:
-            case "text_delta":
+            case "text_delta" | "reasoning_delta":
                 return TEXT
             case "done":
                 usage = _native_usage(event["usage"])

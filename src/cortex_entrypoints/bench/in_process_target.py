@@ -14,6 +14,7 @@ from cortex_domain import (
     GenerationStarted,
     ModelId,
     PrefillProgress,
+    ReasoningDelta,
     SamplingParameters,
     TextDelta,
     user_message,
@@ -106,7 +107,7 @@ class InProcessTarget(Target):
         async with self._cortex.generate_text(request) as events:
             async for event in events:
                 match event:
-                    case TextDelta():
+                    case TextDelta() | ReasoningDelta():
                         progress.take(StreamNews(has_text=True))
                     case GenerationFinished():
                         progress.take(_ending(event))

@@ -16,6 +16,7 @@ from cortex_domain import (
     Message,
     ModelId,
     PrefillProgress,
+    ReasoningDelta,
     SamplingParameters,
     TextDelta,
     assistant_message,
@@ -131,7 +132,7 @@ def _print_event(event: GenerationEvent, answer: list[str], waiting: ExitStack) 
             waiting.close()
             answer.append(text)
             _write(text)
-        case PrefillProgress() | ChoiceFinished() | GenerationFinished():
+        case PrefillProgress() | ReasoningDelta() | ChoiceFinished() | GenerationFinished():
             pass
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
-from cortex_domain.events import GenerationEvent, GenerationFinished, TextDelta
+from cortex_domain.events import GenerationEvent, GenerationFinished, ReasoningDelta, TextDelta
 from cortex_entrypoints.http.edge_errors import EventsNoLongerKeptError, UnknownEventError
 from cortex_entrypoints.http.response_bodies import CancelledEvent, ErrorEvent
 
@@ -178,4 +178,5 @@ class LogReader(AsyncIterator[Sequence[tuple[int, LoggedEvent]]]):
 
 
 def _size_bytes(event: LoggedEvent) -> int:
-    return _EVENT_BYTES + (_CHARACTER_BYTES * len(event.text) if isinstance(event, TextDelta) else 0)
+    characters = len(event.text) if isinstance(event, TextDelta | ReasoningDelta) else 0
+    return _EVENT_BYTES + _CHARACTER_BYTES * characters

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+from pydantic.config import JsonDict
 
 from cortex_domain.generation import (
     MAX_CHOICES,
@@ -15,10 +16,11 @@ from cortex_domain.generation import (
     MAX_TIMEOUT_S,
     GenerationRequest,
     Priority,
+    ReasoningEffort,
     SamplingParameters,
 )
 from cortex_domain.language_models import MODEL_ID_PATTERN, ModelId
-from cortex_domain.messages import AudioPart, ContentPart, ImagePart, Message, Role, TextPart
+from cortex_domain.messages import AudioPart, ContentPart, ImagePart, Message, ReasoningPart, Role, TextPart
 from cortex_entrypoints.http.output_bodies import OutputBody
 from cortex_entrypoints.http.strict_body import Body
 
@@ -96,19 +98,31 @@ class AudioPartBody(Body):
         return AudioPart(data=self.data, media_type=self.media_type)
 
 
+class ReasoningPartBody(Body):
+    """What the assistant thought before it answered; the model is given it where its family wants that."""
+
+    type: Literal["reasoning"]
+    text: str
+
+    def to_domain(self) -> ReasoningPart:
+        """Builds the part."""
+        return ReasoningPart(text=self.text)
+
+
 def _part_tag(value: object) -> str | None:
     kind = value.get("type") if isinstance(value, dict) else None
-    return f"<{kind}>" if kind in ("text", "image", "audio") else None
+    return f"<{kind}>" if kind in ("text", "image", "audio", "reasoning") else None
 
 
 PartBody = Annotated[
     Annotated[TextPartBody, Tag("<text>")]
     | Annotated[ImagePartBody, Tag("<image>")]
-    | Annotated[AudioPartBody, Tag("<audio>")],
+    | Annotated[AudioPartBody, Tag("<audio>")]
+    | Annotated[ReasoningPartBody, Tag("<reasoning>")],
     Discriminator(
         _part_tag,
         custom_error_type="part_type",
-        custom_error_message="Input should be an object whose type is 'text', 'image' or 'audio'",
+        custom_error_message="Input should be an object whose type is 'text', 'image', 'audio' or 'reasoning'",
     ),
 ]
 
@@ -130,14 +144,30 @@ ContentBody = Annotated[
 ]
 
 
+_ROLES_WITHOUT_REASONING: JsonDict = {
+    "if": {"properties": {"role": {"enum": ["system", "user"]}}},
+    "then": {
+        "properties": {
+            "content": {"not": {"contains": {"properties": {"type": {"const": "reasoning"}}, "required": ["type"]}}}
+        }
+    },
+}
+
+
 class MessageBody(Body):
-    """One turn of the chat."""
+    """One turn of the chat. Only the assistant has parts of reasoning."""
+
+    model_config = ConfigDict(json_schema_extra={"allOf": [_ROLES_WITHOUT_REASONING]})
 
     role: Literal["system", "user", "assistant"]
     content: ContentBody
 
     def to_domain(self) -> Message:
-        """Builds the message."""
+        """Builds the message.
+
+        Raises:
+            InvalidRequestError: A part is not what its role may say.
+        """
         return Message(role=Role(self.role), parts=self._parts())
 
     def _parts(self) -> tuple[ContentPart, ...]:
@@ -252,6 +282,14 @@ NumberOfAnswers = Annotated[
     BeforeValidator(whole_number),
 ]
 
+ReasoningEffortName = Annotated[
+    Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"],
+    Field(
+        description="How long the model may think before it answers, for models that list the capability "
+        "`reasoning_effort`; many know only `none` and the rest. The model's own default if absent."
+    ),
+]
+
 _SAMPLING_FIELDS = (
     "temperature",
     "top_p",
@@ -320,6 +358,7 @@ class ChatBody(Body):
     keep_alive_s: KeepAlive | None = None
     n: NumberOfAnswers | None = None
     output: OutputBody | None = None
+    reasoning_effort: ReasoningEffortName | None = None
 
     def to_domain(self, defaults: ChatDefaults) -> GenerationRequest:
         """Builds the request.
@@ -339,6 +378,7 @@ class ChatBody(Body):
             keep_alive_s=self.keep_alive_s,
             n=self.n or 1,
             output=None if self.output is None else self.output.to_domain(),
+            reasoning_effort=self.reasoning_effort and ReasoningEffort(self.reasoning_effort),
         )
 
     def _sampling(self, defaults: ChatDefaults) -> SamplingParameters:

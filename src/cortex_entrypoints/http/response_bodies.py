@@ -60,6 +60,14 @@ class AnswerMessage(BaseModel):
 
     role: Literal["assistant"] = "assistant"
     content: str
+    reasoning: str | None = Field(
+        default=None, exclude_if=_is_none, description="What the model thought before, if it did and tells."
+    )
+
+    @classmethod
+    def of_choice(cls, choice: Choice) -> Self:
+        """Builds the message of an answer."""
+        return cls(content=choice.text, reasoning=choice.reasoning or None)
 
 
 class AnswerChoice(BaseModel):
@@ -99,7 +107,7 @@ class ChatCompletion(BaseModel):
             id=result.generation_id,
             created=result.created_s,
             model=result.model,
-            message=AnswerMessage(content=result.text),
+            message=AnswerMessage.of_choice(result.choices[0]),
             finish_reason=result.finish_reason,
             stop_text=result.choices[0].stop_text,
             choices=_several(result.choices),
@@ -114,7 +122,7 @@ def _several(choices: Sequence[Choice]) -> list[AnswerChoice] | None:
         return None
     return [
         AnswerChoice(
-            message=AnswerMessage(content=choice.text), finish_reason=choice.finish_reason, stop_text=choice.stop_text
+            message=AnswerMessage.of_choice(choice), finish_reason=choice.finish_reason, stop_text=choice.stop_text
         )
         for choice in choices
     ]

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from cortex_domain.errors import CortexError, ResourceUnavailableError
-from cortex_domain.events import GenerationEvent, GenerationFinished, GenerationStarted, TextDelta
+from cortex_domain.events import GenerationEvent, GenerationFinished, GenerationStarted, ReasoningDelta, TextDelta
 from cortex_domain.generation import GenerationRequest
 from cortex_entrypoints.cortex import Cortex
 from cortex_entrypoints.observation.gap_histograms import GapHistogram
@@ -141,7 +141,7 @@ class _Watch:
 
     def note(self, event: GenerationEvent) -> None:
         """Takes what happened."""
-        if isinstance(event, TextDelta):
+        if isinstance(event, TextDelta | ReasoningDelta):
             self._note_text()
         elif isinstance(event, GenerationStarted):
             self._started = event

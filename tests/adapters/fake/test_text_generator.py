@@ -12,7 +12,14 @@ from cortex_domain.errors import (
 )
 from cortex_domain.event_stream import collect
 from cortex_domain.events import ChoiceFinished, GenerationFinished, TextDelta
-from cortex_domain.generation import FinishReason, GenerationRequest, GenerationResult, SamplingParameters, TokenUsage
+from cortex_domain.generation import (
+    FinishReason,
+    GenerationRequest,
+    GenerationResult,
+    ReasoningEffort,
+    SamplingParameters,
+    TokenUsage,
+)
 from cortex_domain.messages import assistant_message, system_message, user_message
 from tests.adapters.fake.fake_files import FILES
 
@@ -230,3 +237,28 @@ async def test_several_answers_go_on_after_they_were_suspended() -> None:
     for choice in range(2):
         said = [event.text for event in told if isinstance(event, TextDelta) and event.choice == choice]
         assert "".join(said) == "a b c"
+
+
+async def test_echo_thinks_only_when_it_is_asked_to() -> None:
+    generator = FakeTextGenerator(loader=await loaded(), clock=FakeClock())
+    thinking = await answer(generator, reasoning_effort=ReasoningEffort.LOW)
+    assert (thinking.reasoning, thinking.text) == ("one two three", "one two three")
+    assert (thinking.usage.reasoning_tokens, thinking.usage.completion_tokens) == (3, 7)
+    for effort in (None, ReasoningEffort.NONE):
+        plain = await answer(generator, reasoning_effort=effort)
+        assert (plain.reasoning, plain.usage.reasoning_tokens) == ("", 0)
+
+
+@pytest.mark.parametrize(
+    ("max_tokens", "reasoning", "text", "finish_reason"),
+    [(1, "so", "", "length"), (2, "so", "", "length"), (3, "so", "yes", "length"), (4, "so", "yes", "stop")],
+)
+async def test_a_script_thinks_before_it_says(
+    max_tokens: int, reasoning: str, text: str, finish_reason: FinishReason
+) -> None:
+    script = [ScriptedReply(reasoning=("so", ""), pieces=("yes",))] * 2
+    generator = FakeTextGenerator(loader=await loaded(), clock=FakeClock(), script=script)
+    result = await answer(generator, max_tokens=max_tokens, stop=("so",))
+    assert (result.reasoning, result.text, result.finish_reason) == (reasoning, text, finish_reason)
+    assert result.usage.reasoning_tokens == min(max_tokens, 2)
+    assert (await answer(generator, reasoning_effort=ReasoningEffort.NONE)).reasoning == ""

@@ -36,7 +36,7 @@ from cortex_adapters.mlx.prefix_cache_use import PrefixCacheUse
 from cortex_adapters.mlx.worker_log import WorkerLogged
 from cortex_domain import errors
 from cortex_domain.errors import CortexError
-from cortex_domain.events import GenerationFinished, PrefillProgress, TextDelta
+from cortex_domain.events import GenerationFinished, PrefillProgress, ReasoningDelta, TextDelta
 from cortex_domain.generation import (
     MAX_SEED,
     CacheMiss,
@@ -48,7 +48,7 @@ from cortex_domain.generation import (
     TokenUsage,
 )
 from cortex_domain.language_models import Capability, LoadedModel, LoadOptions, MemoryEstimate, ModelFiles, ModelId
-from cortex_domain.messages import Message, Role, TextPart
+from cortex_domain.messages import Message, ReasoningPart, Role, TextPart
 
 MODEL = ModelId("a/b")
 ERRORS = [
@@ -123,9 +123,11 @@ SAMPLINGS = st.builds(
 )
 MESSAGES = st.builds(
     Message,
-    role=st.sampled_from(Role),
-    parts=st.lists(st.builds(TextPart, text=TEXTS), min_size=1, max_size=3).map(tuple),
-)
+    role=st.just(Role.ASSISTANT),
+    parts=st.lists(st.builds(TextPart, text=TEXTS) | st.builds(ReasoningPart, text=TEXTS), min_size=1, max_size=3).map(
+        tuple
+    ),
+) | st.builds(Message, role=st.sampled_from(Role), parts=st.tuples(st.builds(TextPart, text=TEXTS)))
 JOBS = st.builds(
     Job,
     id=NUMBERS.map(JobId),
@@ -191,6 +193,7 @@ LOADED_MODELS = st.builds(
 EVENTS = (
     st.builds(PrefillProgress, processed_tokens=NUMBERS, total_tokens=NUMBERS)
     | st.builds(TextDelta, text=TEXTS)
+    | st.builds(ReasoningDelta, text=TEXTS)
     | st.builds(
         GenerationFinished,
         finish_reason=st.sampled_from(FinishReason),
@@ -200,6 +203,7 @@ EVENTS = (
             cached_prompt_tokens=NUMBERS,
             cache_miss=st.none() | CACHE_MISSES,
             completion_tokens=NUMBERS,
+            reasoning_tokens=NUMBERS,
         ),
         timings=st.builds(
             GenerationTimings,

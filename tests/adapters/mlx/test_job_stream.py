@@ -4,7 +4,7 @@ import pytest
 
 from cortex_adapters.mlx.job_stream import JobStream
 from cortex_domain.errors import GeneratorFailedError
-from cortex_domain.events import GenerationFinished, GenerationStarted, TextDelta
+from cortex_domain.events import GenerationEvent, GenerationFinished, GenerationStarted, ReasoningDelta, TextDelta
 from cortex_domain.generation import FinishReason, GenerationTimings, TokenUsage
 from cortex_domain.language_models import ModelId
 
@@ -23,6 +23,21 @@ async def test_text_that_nobody_reads_is_joined() -> None:
         stream.put(TextDelta(text=text))
     stream.put(FINISHED)
     assert [event async for event in stream] == [STARTED, TextDelta(text="one two three"), FINISHED]
+
+
+async def test_what_is_thought_is_not_joined_to_what_is_said() -> None:
+    stream = JobStream()
+    stream.begin(STARTED)
+    pieces: list[GenerationEvent] = [
+        ReasoningDelta(text="a"),
+        ReasoningDelta(text="b"),
+        TextDelta(text="c"),
+        ReasoningDelta(text="d"),
+    ]
+    for output in [*pieces, FINISHED]:
+        stream.put(output)
+    joined = [ReasoningDelta(text="ab"), TextDelta(text="c"), ReasoningDelta(text="d")]
+    assert [event async for event in stream] == [STARTED, *joined, FINISHED]
 
 
 async def test_text_that_is_awaited_comes_at_once() -> None:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from cortex_domain.errors import ModelNotFoundError
-from cortex_domain.language_models import Capability, ModelDescriptor, ModelState
+from cortex_domain.language_models import OWN_CAPABILITIES, Capability, ModelDescriptor, ModelState
 from tests.domain.use_cases.wiring import ABSENT, ALSO_HERE, HERE, LARGE, wire
 
 
@@ -11,10 +11,11 @@ async def test_a_model_on_disk_has_what_generator_and_weights_have() -> None:
     wired = wire()
     described = await wired.describe("here")
     assert described == replace(
-        HERE, capabilities=wired.generator.capabilities, memory_estimate=described.memory_estimate
+        HERE, capabilities=wired.generator.capabilities - OWN_CAPABILITIES, memory_estimate=described.memory_estimate
     )
     assert Capability.SEED in described.capabilities
     assert Capability.IMAGE_INPUT not in described.capabilities
+    assert Capability.REASONING_EFFORT not in described.capabilities
 
 
 async def test_a_loaded_model_tells_its_real_memory_and_window() -> None:

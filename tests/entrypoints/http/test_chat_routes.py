@@ -49,6 +49,7 @@ async def test_answers_in_one_piece(server: LiveServer) -> None:
             "cached_prompt_tokens": 0,
             "cache_miss": None,
             "completion_tokens": 4,
+            "reasoning_tokens": 0,
             "total_tokens": 8,
         },
         "warnings": [],

@@ -57,6 +57,7 @@ def test_the_end_says_all_that_was_measured() -> None:
             "cached_prompt_tokens": 1,
             "cache_miss": {"reason": "diverged", "message_index": 0, "token_position": 1},
             "completion_tokens": 4,
+            "reasoning_tokens": 0,
             "total_tokens": 7,
         },
         "timings": {"queue_ms": 1.0, "prefill_ms": 2.0, "time_to_first_token_ms": 3.5, "tokens_per_second": 40.0},

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cortex_adapters.fake import FakeModelLoader, FakeModelStore, ScriptedPull
+from cortex_adapters.fake.text_generator import HONOURED
 from cortex_domain.errors import (
     InsufficientStorageError,
     InvalidRequestError,
@@ -43,16 +44,7 @@ async def test_lists_models(server: LiveServer) -> None:
         "kv_cache_bits": None,
         "draft_model": None,
         "quantization": None,
-        "capabilities": [
-            "choices",
-            "frequency_penalty",
-            "logit_bias",
-            "min_p",
-            "presence_penalty",
-            "repetition_penalty",
-            "seed",
-            "top_k",
-        ],
+        "capabilities": sorted(HONOURED),
         "residency": None,
         "description": "Says the last message of the user again",
     }

@@ -57,7 +57,14 @@ def test_every_operation_has_its_refusals(description: dict[str, Any]) -> None:
 def test_streams_are_described(description: dict[str, Any]) -> None:
     chat = description["paths"]["/api/chat/completions/stream"]["post"]["responses"]["200"]["content"]
     pull = description["paths"]["/api/models/{model_id}/pull"]["post"]["responses"]["200"]["content"]
-    generation = ["GenerationStarted", "PrefillProgress", "TextDelta", "ChoiceFinished", "GenerationFinished"]
+    generation = [
+        "GenerationStarted",
+        "PrefillProgress",
+        "ReasoningDelta",
+        "TextDelta",
+        "ChoiceFinished",
+        "GenerationFinished",
+    ]
     assert _events(chat) == [*generation, "CancelledEvent", "ErrorEvent"]
     assert _events(pull) == ["PullStarted", "PullProgress", "PullFinished", "ErrorEvent"]
 

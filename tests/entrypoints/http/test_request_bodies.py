@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from cortex_domain.errors import InvalidRequestError
-from cortex_domain.generation import GenerationRequest, Priority, SamplingParameters
+from cortex_domain.generation import GenerationRequest, Priority, ReasoningEffort, SamplingParameters
 from cortex_domain.language_models import ModelId
-from cortex_domain.messages import AudioPart, ImagePart, Message, Role, TextPart, user_message
+from cortex_domain.messages import AudioPart, ImagePart, Message, ReasoningPart, Role, TextPart, user_message
 from cortex_domain.output_constraints import (
     ChoiceOutput,
     GrammarOutput,
@@ -55,6 +55,7 @@ def test_every_field_arrives() -> None:
         priority="background",
         timeout_s=1.5,
         n=3,
+        reasoning_effort="low",
     )
     assert request == GenerationRequest(
         model=ModelId("a/b"),
@@ -76,12 +77,13 @@ def test_every_field_arrives() -> None:
         priority=Priority.BACKGROUND,
         timeout_s=1.5,
         n=3,
+        reasoning_effort=ReasoningEffort.LOW,
     )
 
 
 def test_null_is_the_default() -> None:
     optional = [name for name, field in ChatBody.model_fields.items() if not field.is_required()]
-    assert len(optional) == 18
+    assert len(optional) == len(ChatBody.model_fields) - 1
     assert request_of(**dict.fromkeys(optional)) == request_of()
 
 
@@ -114,6 +116,14 @@ def test_a_whole_number_may_have_a_point() -> None:
 
 def test_one_stop_text_may_stand_alone() -> None:
     assert request_of(stop="END").stop == ("END",)
+
+
+def test_what_an_assistant_thought_is_a_part_of_its_turn() -> None:
+    content = [{"type": "reasoning", "text": "Two?"}, {"type": "text", "text": "Two."}]
+    request = request_of(messages=[{"role": "assistant", "content": content}])
+    assert request.messages[0].parts == (ReasoningPart(text="Two?"), TextPart(text="Two."))
+    with pytest.raises(InvalidRequestError, match="Only an assistant"):
+        request_of(messages=[{"role": "user", "content": content}])
 
 
 def test_parts_become_parts() -> None:

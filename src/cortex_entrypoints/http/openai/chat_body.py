@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from cortex_domain.errors import InvalidRequestError
-from cortex_domain.generation import MAX_OWNER_CHARACTERS, GenerationRequest
+from cortex_domain.generation import MAX_OWNER_CHARACTERS, GenerationRequest, ReasoningEffort
 from cortex_domain.language_models import ModelId
 from cortex_entrypoints.http.openai.messages import MessageBody
 from cortex_entrypoints.http.openai.parameters import OnlyFalse, warnings_of
@@ -16,6 +16,7 @@ from cortex_entrypoints.http.request_bodies import (
     MaxTokens,
     ModelName,
     NumberOfAnswers,
+    ReasoningEffortName,
     whole_number,
 )
 from cortex_entrypoints.http.strict_body import Body
@@ -46,6 +47,7 @@ class ChatCompletionBody(SamplingBody):
     max_tokens: MaxTokens | None = None
     max_completion_tokens: MaxTokens | None = None
     n: NumberOfAnswers | None = None
+    reasoning_effort: ReasoningEffortName | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     user: Annotated[str, Field(max_length=MAX_OWNER_CHARACTERS, description="Who asks; a name.")] | None = None
@@ -68,7 +70,6 @@ class ChatCompletionBody(SamplingBody):
     prompt_cache_key: Any = None
     prompt_cache_options: Any = None
     prompt_cache_retention: Any = None
-    reasoning_effort: Any = None
     safety_identifier: Any = None
     service_tier: Any = None
     store: Any = None
@@ -98,6 +99,7 @@ class ChatCompletionBody(SamplingBody):
             stop=self.stop_texts,
             owner=self.user or "",
             n=self.n or 1,
+            reasoning_effort=self.reasoning_effort and ReasoningEffort(self.reasoning_effort),
         )
 
     def _longest_answer(self) -> int | None:

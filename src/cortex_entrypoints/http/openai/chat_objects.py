@@ -12,6 +12,7 @@ from cortex_domain.events import (
     GenerationFinished,
     GenerationStarted,
     PrefillProgress,
+    ReasoningDelta,
     TextDelta,
 )
 from cortex_domain.generation import Choice, FinishReason, GenerationResult, TokenUsage
@@ -48,10 +49,11 @@ class Usage(TypedDict):
 
 
 class CompletionMessage(TypedDict):
-    """The assistant's turn."""
+    """The assistant's turn. `reasoning_content`, what a model thought before, is an addition; many servers have it."""
 
     role: Literal["assistant"]
     content: str
+    reasoning_content: NotRequired[str]
     refusal: None
     annotations: list[Any]
 
@@ -82,6 +84,7 @@ class ChunkDelta(TypedDict, total=False):
 
     role: Literal["assistant"]
     content: str
+    reasoning_content: str
     refusal: None
 
 
@@ -127,9 +130,12 @@ def completion_object(result: GenerationResult, /, *, warnings: Sequence[str]) -
 
 
 def _completion_choice(index: int, choice: Choice) -> CompletionChoice:
+    message = CompletionMessage(role="assistant", content=choice.text, refusal=None, annotations=[])
+    if choice.reasoning:
+        message["reasoning_content"] = choice.reasoning
     return CompletionChoice(
         index=index,
-        message=CompletionMessage(role="assistant", content=choice.text, refusal=None, annotations=[]),
+        message=message,
         logprobs=None,
         finish_reason=_finish_reason(choice.finish_reason),
     )
@@ -143,7 +149,10 @@ def usage_object(usage: TokenUsage, /) -> Usage:
         total_tokens=usage.total_tokens,
         prompt_tokens_details=PromptTokensDetails(cached_tokens=usage.cached_prompt_tokens, audio_tokens=0),
         completion_tokens_details=CompletionTokensDetails(
-            reasoning_tokens=0, audio_tokens=0, accepted_prediction_tokens=0, rejected_prediction_tokens=0
+            reasoning_tokens=usage.reasoning_tokens,
+            audio_tokens=0,
+            accepted_prediction_tokens=0,
+            rejected_prediction_tokens=0,
         ),
     )
 
@@ -177,6 +186,8 @@ class ChatChunks:
                 yield b": prompt %d of %d tokens\n\n" % (event.processed_tokens, event.total_tokens)
             case TextDelta():
                 yield _data(self._chunk([_choice(event.choice, ChunkDelta(content=event.text))]))
+            case ReasoningDelta():
+                yield _data(self._chunk([_choice(event.choice, ChunkDelta(reasoning_content=event.text))]))
             case ChoiceFinished():
                 yield self._ending(event.choice, event.finish_reason)
             case GenerationFinished():

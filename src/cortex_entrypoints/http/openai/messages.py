@@ -5,10 +5,11 @@ import binascii
 import re
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic.config import JsonDict
 
 from cortex_domain.errors import InvalidRequestError
-from cortex_domain.messages import AudioPart, ContentPart, ImagePart, Message, Role
+from cortex_domain.messages import AudioPart, ContentPart, ImagePart, Message, ReasoningPart, Role
 from cortex_entrypoints.http.request_bodies import MAX_PARTS, FileBytes, TextPartBody
 from cortex_entrypoints.http.strict_body import Body
 
@@ -90,8 +91,16 @@ def _as_parts(value: object) -> object:
     return [{"type": "text", "text": value}] if isinstance(value, str) else value
 
 
+_ROLES_WITHOUT_REASONING: Final[JsonDict] = {
+    "if": {"properties": {"role": {"enum": ["system", "developer", "user"]}}},
+    "then": {"properties": {"reasoning_content": {"type": "null"}}},
+}
+
+
 class MessageBody(Body):
-    """One turn of the chat."""
+    """One turn of the chat. Only the assistant has `reasoning_content`."""
+
+    model_config = ConfigDict(json_schema_extra={"allOf": [_ROLES_WITHOUT_REASONING]})
 
     role: Literal["system", "developer", "user", "assistant"]
     content: Annotated[
@@ -99,6 +108,7 @@ class MessageBody(Body):
         BeforeValidator(_as_parts, json_schema_input_type=str | list[PartBody]),
         Field(min_length=1, max_length=MAX_PARTS),
     ]
+    reasoning_content: str | None = None
     name: str | None = None
     refusal: None = None
     audio: None = None
@@ -111,7 +121,8 @@ class MessageBody(Body):
             InvalidRequestError: A part is not what its role may say.
         """
         parts: tuple[ContentPart, ...] = tuple(part.to_domain() for part in self.content)
-        return Message(role=_ROLES[self.role], parts=parts)
+        reasoning = (ReasoningPart(text=self.reasoning_content),) if self.reasoning_content else ()
+        return Message(role=_ROLES[self.role], parts=(*reasoning, *parts))
 
 
 def _not_a_data_url() -> InvalidRequestError:

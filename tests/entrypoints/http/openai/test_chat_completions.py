@@ -10,8 +10,9 @@ import openai
 import pytest
 from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
 
-from cortex_adapters.fake import ECHO_MODEL, ScriptedReply
+from cortex_adapters.fake import ECHO_MODEL, FakeModelStore, ScriptedReply
 from cortex_domain.errors import GeneratorFailedError
+from cortex_domain.language_models import ModelDescriptor, ModelState
 from cortex_entrypoints.http.openai.chat_body import ChatCompletionBody
 from cortex_entrypoints.http.openai.parameters import WARNED
 from tests.entrypoints.http.live_server import FakeAdapters, LiveServer, live_server
@@ -135,6 +136,42 @@ async def test_several_answers_are_told_apart(client: openai.AsyncOpenAI) -> Non
     assert [choice.message.content for choice in streamed.choices] == ["hello big world"] * 3
     assert [choice.message.role for choice in streamed.choices] == ["assistant"] * 3
     assert [choice.finish_reason for choice in streamed.choices] == ["stop"] * 3
+
+
+async def test_what_a_model_thinks_is_told_apart(client: openai.AsyncOpenAI) -> None:
+    thinking: Any = {**CHAT, "reasoning_effort": "high"}
+    completion = await client.chat.completions.create(**thinking)
+    assert completion.choices[0].message.content == "hello big world"
+    assert completion.choices[0].message.model_extra == {"reasoning_content": "hello big world"}
+    assert completion.usage is not None
+    assert completion.usage.completion_tokens_details is not None
+    assert completion.usage.completion_tokens_details.reasoning_tokens == 3
+    async with client.chat.completions.stream(**thinking) as stream:
+        async for _ in stream:
+            pass
+        streamed = await stream.get_final_completion()
+    assert streamed.choices[0].message.content == "hello big world"
+    assert streamed.choices[0].message.model_extra == {"reasoning_content": "hello big world"}
+
+
+async def test_what_it_thought_goes_back_with_the_message(client: openai.AsyncOpenAI) -> None:
+    said = {"role": "assistant", "content": "Two.", "reasoning_content": "Two?"}
+    messages: Any = [{"role": "user", "content": "1 + 1?"}, said, {"role": "user", "content": "sure?"}]
+    completion = await client.chat.completions.create(model=ECHO_MODEL, messages=messages)
+    assert completion.choices[0].message.content == "sure?"
+    messages[0]["reasoning_content"] = "A user thinks aloud."
+    with pytest.raises(openai.BadRequestError, match="Only an assistant"):
+        await client.chat.completions.create(model=ECHO_MODEL, messages=messages)
+
+
+async def test_a_model_that_does_not_think_refuses_to() -> None:
+    store = FakeModelStore([ModelDescriptor(id=ECHO_MODEL, state=ModelState.DOWNLOADED)])
+    async with live_server(adapters=FakeAdapters(store=store)) as server, _client_of(server) as client:
+        with pytest.raises(openai.BadRequestError) as refused:
+            await client.chat.completions.create(**CHAT, reasoning_effort="low")
+        assert refused.value.param == "reasoning_effort"
+        completion = await client.chat.completions.create(**CHAT, reasoning_effort="none")
+        assert completion.choices[0].message.content == "hello big world"
 
 
 def test_every_documented_parameter_is_known() -> None:
