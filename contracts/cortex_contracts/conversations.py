@@ -10,6 +10,7 @@ from cortex_domain.generation import GenerationRequest, SamplingParameters
 from cortex_domain.language_models import ModelFiles
 from cortex_domain.messages import user_message
 from cortex_domain.ports import TextGenerator
+from cortex_domain.token_logprobs import TokenLogprob
 
 COUNTING = (
     "Count in words, like this: one, two, three, four, five, six, seven, eight, nine, ten, eleven, twelve, thirteen, "
@@ -61,6 +62,11 @@ class Reading:
     def deltas(self) -> Sequence[str]:
         """The texts of the deltas."""
         return [event.text for event in self.events if isinstance(event, TextDelta)]
+
+    @property
+    def logprobs(self) -> Sequence[TokenLogprob]:
+        """The tokens that were told of, in order."""
+        return [token for event in self.events if isinstance(event, TextDelta) for token in event.logprobs]
 
     @property
     def started(self) -> GenerationStarted:

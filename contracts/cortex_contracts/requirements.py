@@ -106,6 +106,13 @@ REQUIREMENTS: Mapping[str, str] = MappingProxyType(
             "If declared, a model that thinks tells its thoughts apart and counts them, and thinks nothing when asked "
             "not to; else refused."
         ),
+        "text_generator.logprobs": (
+            "If declared, each token of the answer is told once, with its log-probability and the most probable ones, "
+            "and the text is the same; else refused."
+        ),
+        "text_generator.raw_prompt": (
+            "If declared, a prompt is continued as it stands, as text or as tokens; else refused."
+        ),
         "text_generator.image_input": "If declared, an image is accepted; else refused.",
         "text_generator.audio_input": "If declared, a sound is accepted; else refused.",
         "text_generator.refused_on_entering": "A refusal is raised on entering, before any event.",

@@ -1,7 +1,7 @@
 """The contract of `cortex_domain.ports.TextGenerator`.
 
 A real model takes part in it, so nothing is assumed about what an answer says, only how answers relate to each other.
-The whole class costs about seventy short answers.
+The whole class costs about eighty short answers.
 """
 
 import asyncio
@@ -41,6 +41,7 @@ from cortex_domain.output_constraints import (
     RegexOutput,
 )
 from cortex_domain.ports import EngineMonitor, ModelLoader, TextGenerator
+from cortex_domain.token_logprobs import LEAST_LOGPROB, TokenLogprob
 
 ANSWERS_AT_ONCE = 4
 CONSTRAINED_TOKENS = 40
@@ -59,6 +60,7 @@ IMPOSSIBLE_OUTPUTS = (
     GrammarOutput(grammar="start: never_defined"),
     GrammarOutput(grammar="root ::= never-defined", syntax=GrammarSyntax.GBNF),
 )
+ALTERNATIVES = 3
 DEADLINE_S = 0.05
 NOT_LOADED = ModelId("nobody/never-loaded-this")
 
@@ -74,7 +76,8 @@ class TextGeneratorHarness:
         files: A model that `loader` has loaded already and that answers plain chats.
         thinking_files: A model that `loader` has loaded already and that thinks before it answers, unless it is kept
             from it; needed when `reasoning_effort` is declared.
-        encode: Returns the token ids of a text, without special tokens; needed when `logit_bias` is declared.
+        encode: Returns the token ids of a text, without special tokens; needed when `logit_bias` or `raw_prompt` is
+            declared.
         pass_time: Lets seconds pass by the clock that the adapter goes by.
         patience_s: Seconds after which a test that does not end counts as hanging.
     """
@@ -340,6 +343,42 @@ class TextGeneratorContract:
         plain = await read(harness.generator, replace(request, reasoning_effort=ReasoningEffort.NONE))
         assert (plain.reasoning, plain.finished.usage.reasoning_tokens) == ("", 0)
 
+    @checks("text_generator.logprobs")
+    async def test_logprobs(self, harness: TextGeneratorHarness) -> None:
+        """Adds the tokens of answers up: one that is cut, and one that a stop text ends in the middle."""
+        request = replace(chat(harness.files), logprobs=ALTERNATIVES)
+        if await _is_refused(harness, Capability.LOGPROBS, request):
+            return
+        plain = await read(harness.generator, chat(harness.files))
+        whole = await read(harness.generator, request)
+        assert not plain.logprobs
+        assert whole.text == plain.text == _text_of(whole.logprobs)
+        assert whole.finished.usage.completion_tokens - len(whole.logprobs) in (0, 1)  # an end token has no text
+        for token in whole.logprobs:
+            _require_ranked(token)
+        stopped = await read(harness.generator, replace(request, stop=(plain.text[-4:],)))
+        if len(stopped.text) <= len(plain.text) - 4:  # another test judges where it stops
+            assert _text_of(stopped.logprobs).startswith(stopped.text)
+            assert stopped.text.startswith(_text_of(stopped.logprobs[:-1]))
+
+    @checks("text_generator.raw_prompt")
+    async def test_raw_prompt(self, harness: TextGeneratorHarness) -> None:
+        """Sends the tokens of a text, which are as many as they are, and the text itself."""
+        request = replace(chat(harness.files), messages=(), prompt=COUNTING)
+        if await _is_refused(harness, Capability.RAW_PROMPT, request):
+            return
+        assert harness.encode is not None, "A harness whose generator declares raw_prompt needs `encode`."
+        tokens = tuple(harness.encode(COUNTING))
+        of_tokens = await read(harness.generator, replace(request, prompt=tokens))
+        of_text = await read(harness.generator, request)
+        assert of_tokens.started.prompt_tokens == len(tokens)
+        begun_with = of_text.started.prompt_tokens - len(tokens)  # a tokenizer may begin each text with a token
+        assert begun_with == 1 or (begun_with == 0 and of_text.text == of_tokens.text)
+        assert of_tokens.text
+        unknown = await refusal_of(harness.generator, replace(request, prompt=(*tokens, 2**31 - 1)))
+        assert isinstance(unknown, InvalidRequestError)
+        assert unknown.parameter == "prompt"
+
     @checks("text_generator.image_input")
     async def test_image_input(self, harness: TextGeneratorHarness) -> None:
         """Sends a picture of one pixel."""
@@ -487,6 +526,20 @@ async def _is_refused(harness: TextGeneratorHarness, capability: Capability, req
     assert isinstance(refusal, UnsupportedCapabilityError)
     assert refusal.capability == capability
     return True
+
+
+def _text_of(tokens: Sequence[TokenLogprob]) -> str:
+    """What tokens say together, but for a space before the first, which a chat's first text may leave out."""
+    return bytes(byte for token in tokens for byte in token.bytes).decode(errors="ignore").removeprefix(" ")
+
+
+def _require_ranked(token: TokenLogprob) -> None:
+    """Looks at a token that was drawn at temperature 0."""
+    ranked = [alternative.logprob for alternative in token.top]
+    assert 1 <= len(ranked) <= ALTERNATIVES
+    assert ranked == sorted(ranked, reverse=True)
+    assert LEAST_LOGPROB <= ranked[-1] <= token.logprob == ranked[0] <= 0
+    assert len({alternative.token_id for alternative in token.top}) == len(ranked)
 
 
 def _biased(harness: TextGeneratorHarness, bias: dict[int, float]) -> GenerationRequest:

@@ -63,6 +63,7 @@ from cortex_domain.output_constraints import (
     OutputConstraint,
     RegexOutput,
 )
+from cortex_domain.token_logprobs import TokenLogprob
 
 __all__ = [
     "AudioPart",
@@ -112,6 +113,7 @@ __all__ = [
     "SamplingParameters",
     "TextDelta",
     "TextPart",
+    "TokenLogprob",
     "TokenUsage",
     "assistant_message",
     "collect",

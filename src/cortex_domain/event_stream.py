@@ -25,6 +25,7 @@ from cortex_domain.events import (
     TextDelta,
 )
 from cortex_domain.generation import Choice, FinishReason, GenerationResult
+from cortex_domain.token_logprobs import TokenLogprob
 
 EventT = TypeVar("EventT")
 
@@ -41,6 +42,7 @@ class GenerationRules:
         self.finished: GenerationFinished | None = None
         self._texts: defaultdict[int, list[str]] = defaultdict(list)
         self._reasonings: defaultdict[int, list[str]] = defaultdict(list)
+        self._logprobs: defaultdict[int, list[TokenLogprob]] = defaultdict(list)
         self._endings: dict[int, ChoiceFinished | GenerationFinished] = {}
         self._processed_tokens = 0
 
@@ -58,6 +60,7 @@ class GenerationRules:
                 reasoning="".join(self._reasonings[choice]),
                 finish_reason=ending.finish_reason,
                 stop_text=ending.stop_text,
+                logprobs=tuple(self._logprobs[choice]),
             )
             for choice, ending in sorted(self._endings.items(), key=lambda item: item[0])
         )
@@ -73,9 +76,9 @@ class GenerationRules:
             case PrefillProgress():
                 self._accept_progress(event)
             case TextDelta():
-                self._accept_delta(event, self._texts)
+                self._accept_text(event)
             case ReasoningDelta():
-                self._accept_delta(event, self._reasonings)
+                self._accept_reasoning(event)
             case ChoiceFinished():
                 self._require_open(event)
                 self._endings[event.choice] = event
@@ -94,10 +97,16 @@ class GenerationRules:
         _require(within, "'prefill_progress' shrank or passed its total")
         self._processed_tokens = event.processed_tokens
 
-    def _accept_delta(self, event: TextDelta | ReasoningDelta, pieces: defaultdict[int, list[str]]) -> None:
-        _require(bool(event.text), f"a {event.type!r} is empty")
+    def _accept_text(self, event: TextDelta) -> None:
+        _require(bool(event.text or event.logprobs), "a 'text_delta' is empty")
         self._require_open(event)
-        pieces[event.choice].append(event.text)
+        self._texts[event.choice].append(event.text)
+        self._logprobs[event.choice] += event.logprobs
+
+    def _accept_reasoning(self, event: ReasoningDelta) -> None:
+        _require(bool(event.text), "a 'reasoning_delta' is empty")
+        self._require_open(event)
+        self._reasonings[event.choice].append(event.text)
 
     @property
     def _said(self) -> set[int]:

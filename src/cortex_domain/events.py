@@ -8,6 +8,7 @@ from typing import Literal
 
 from cortex_domain.generation import FinishReason, GenerationTimings, TokenUsage
 from cortex_domain.language_models import ModelId
+from cortex_domain.token_logprobs import TokenLogprob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +50,16 @@ class TextDelta:
     """The next piece of the answer.
 
     Attributes:
-        text: At least one whole character, to be appended to what came before.
+        text: Whole characters, to be appended to what came before; at least one, or else there are tokens.
         choice: Which of the answers goes on, counted from 0.
+        logprobs: Tokens that this text holds, begins or completes, when they were asked for; each token is told once,
+            and tokens without a text of their own come with what follows them.
     """
 
     type: Literal["text_delta"] = "text_delta"
     text: str
     choice: int = 0
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from cortex_domain.errors import InvalidRequestError
 from cortex_domain.language_models import Capability, ModelId
 from cortex_domain.messages import AudioPart, ImagePart, Message
 from cortex_domain.output_constraints import OutputConstraint
+from cortex_domain.token_logprobs import MAX_TOP_LOGPROBS, TokenLogprob
 
 MAX_SEED = 2**63 - 1
 MAX_STOP_TEXTS = 16
@@ -119,11 +120,13 @@ class ReasoningEffort(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
-    """A chat to be continued by one assistant message.
+    """A chat to be continued by one assistant message, or a text to be continued as it stands.
 
     Attributes:
         model: Id or alias of a model.
-        messages: The chat so far, oldest first; at least one.
+        messages: The chat so far, oldest first; at least one, unless there is a prompt.
+        prompt: A text, or its tokens, at least one, to be continued in place of a chat: no template is applied, and
+            what looks like a control token is one. Whoever writes it speaks for everybody. None continues the chat.
         sampling: How tokens are drawn.
         max_tokens: Longest answer in tokens, at least 1. None leaves it to the text generator's configured default,
             cut to what the context window still holds.
@@ -143,11 +146,14 @@ class GenerationRequest:
         output: What the answer has to look like. None leaves that to the model.
         reasoning_effort: How long the model may think before it answers; not to think asks nothing of a model that
             never does. None leaves it to the model.
+        logprobs: Has each token of the answer told with its log-probability, and with so many of the most probable
+            tokens in its place, 0 to 20; tokens of the reasoning are not told. None tells nothing of tokens.
         generation_id: Names this generation in events and logs.
     """
 
     model: ModelId
-    messages: tuple[Message, ...]
+    messages: tuple[Message, ...] = ()
+    prompt: str | tuple[int, ...] | None = None
     sampling: SamplingParameters = field(default_factory=SamplingParameters)
     max_tokens: int | None = None
     shortens_to_fit: bool = False
@@ -159,15 +165,16 @@ class GenerationRequest:
     n: int = 1
     output: OutputConstraint | None = None
     reasoning_effort: ReasoningEffort | None = None
+    logprobs: int | None = None
     generation_id: str = field(default_factory=new_generation_id, compare=False)
 
     def __post_init__(self) -> None:
-        if not self.messages:
-            raise InvalidRequestError("A request needs at least one message.", parameter="messages")
+        self._require_one_beginning()
         _require_within("max_tokens", self.max_tokens, 1, math.inf)
         _require_within("timeout_s", self.timeout_s, 0, MAX_TIMEOUT_S, above_low=True)
         _require_within("keep_alive_s", self.keep_alive_s, 0, math.inf)
         _require_within("n", self.n, 1, MAX_CHOICES)
+        _require_within("logprobs", self.logprobs, 0, MAX_TOP_LOGPROBS)
         if len(self.stop) > MAX_STOP_TEXTS:
             raise InvalidRequestError(f"At most {MAX_STOP_TEXTS} stop texts are allowed.", parameter="stop")
         if not all(self.stop):
@@ -190,7 +197,25 @@ class GenerationRequest:
             needs[self.output.capability] = "output"
         if self.reasoning_effort not in (None, ReasoningEffort.NONE):
             needs[Capability.REASONING_EFFORT] = "reasoning_effort"
+        if self.logprobs is not None:
+            needs[Capability.LOGPROBS] = "logprobs"
+        if self.prompt is not None:
+            needs[Capability.RAW_PROMPT] = "prompt"
         return needs
+
+    def _require_one_beginning(self) -> None:
+        if self.prompt is None:
+            if not self.messages:
+                raise InvalidRequestError("A request needs at least one message.", parameter="messages")
+            return
+        if self.messages:
+            raise InvalidRequestError("Send messages or a prompt, not both.", parameter="prompt")
+        if not self.prompt:
+            raise InvalidRequestError("A prompt must not be empty.", parameter="prompt")
+        if isinstance(self.prompt, str):
+            _require_whole_characters(self.prompt)
+        elif min(self.prompt) < 0:
+            raise InvalidRequestError("A token id is at least 0.", parameter="prompt")
 
 
 class FinishReason(StrEnum):
@@ -288,12 +313,14 @@ class Choice:
         reasoning: What the model thought before it; empty when it did not, or does not tell.
         finish_reason: Why it ended.
         stop_text: Which of the request's stop texts ended it; None when none did.
+        logprobs: Its tokens, in order, but for an end token and those of a stop text alone; none unless asked for.
     """
 
     text: str
     reasoning: str = ""
     finish_reason: FinishReason
     stop_text: str | None = None
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,3 +362,12 @@ def _require_within(parameter: str, value: float | None, low: float, high: float
         rule = f"above {low:g}" if above_low else f"at least {low:g}"
         ceiling = "" if high == math.inf else f" and at most {high if isinstance(high, int) else f'{high:g}'}"
         raise InvalidRequestError(f"{parameter} must be {rule}{ceiling}, not {value!r}.", parameter=parameter)
+
+
+def _require_whole_characters(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequestError(
+            "The prompt holds a lone surrogate, which is not valid Unicode. Send whole characters.", parameter="prompt"
+        ) from None

@@ -79,6 +79,8 @@ class Capability(StrEnum):
     GBNF_OUTPUT = "gbnf_output"
     CHOICE_OUTPUT = "choice_output"
     REASONING_EFFORT = "reasoning_effort"
+    LOGPROBS = "logprobs"
+    RAW_PROMPT = "raw_prompt"
 
 
 MODALITIES = frozenset({Capability.IMAGE_INPUT, Capability.AUDIO_INPUT})

@@ -23,6 +23,7 @@ from cortex_domain.events import (
 )
 from cortex_domain.generation import Choice, FinishReason, GenerationResult, GenerationTimings, TokenUsage
 from cortex_domain.language_models import ModelId
+from cortex_domain.token_logprobs import TokenLogprob
 
 EventT = TypeVar("EventT")
 
@@ -205,3 +206,11 @@ async def test_what_was_thought_is_told_apart_from_what_was_said() -> None:
 )
 def test_several_answers_have_one_end_each(middle: list[GenerationEvent]) -> None:
     assert breaks_generation_rules([STARTED, *middle, FINISHED])
+
+
+async def test_logprobs_add_up_for_each_choice() -> None:
+    first, second = (TokenLogprob(token_id=number, text="x", bytes=(120,), logprob=-1.0) for number in range(2))
+    result = await collect(
+        stream([STARTED, TextDelta(text="x", logprobs=(first,)), TextDelta(text="", logprobs=(second,)), FINISHED])
+    )
+    assert result.choices[0].logprobs == (first, second)

@@ -180,3 +180,31 @@ def test_each_answer_has_a_seed_of_its_own() -> None:
     assert [seeded.for_choice(choice).seed for choice in range(3)] == [MAX_SEED - 1, MAX_SEED, 0]
     assert seeded.for_choice(2) == replace(seeded, seed=0)
     assert SamplingParameters().for_choice(2) == SamplingParameters()
+
+
+@pytest.mark.parametrize("prompt", ["Once upon", (0, 5)])
+def test_a_prompt_stands_in_place_of_messages(prompt: str | tuple[int, ...]) -> None:
+    request = GenerationRequest(model=ModelId("a/b"), prompt=prompt)
+    assert request.needs == {Capability.RAW_PROMPT: "prompt"}
+    with pytest.raises(InvalidRequestError) as caught:
+        replace(REQUEST, prompt=prompt)
+    assert caught.value.parameter == "prompt"
+
+
+@pytest.mark.parametrize("prompt", ["", (), (3, -1), "half \ud83d"])
+def test_a_prompt_has_tokens_or_whole_characters(prompt: str | tuple[int, ...]) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        GenerationRequest(model=ModelId("a/b"), prompt=prompt)
+    assert caught.value.parameter == "prompt"
+
+
+@pytest.mark.parametrize("logprobs", [0, 20])
+def test_logprobs_need_a_capability(logprobs: int) -> None:
+    assert replace(REQUEST, logprobs=logprobs).needs == {Capability.LOGPROBS: "logprobs"}
+
+
+@pytest.mark.parametrize("logprobs", [-1, 21])
+def test_logprobs_are_bounded(logprobs: int) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        replace(REQUEST, logprobs=logprobs)
+    assert caught.value.parameter == "logprobs"

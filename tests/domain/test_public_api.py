@@ -80,6 +80,7 @@ def test_the_front_door() -> None:
         "SamplingParameters",
         "TextDelta",
         "TextPart",
+        "TokenLogprob",
         "TokenUsage",
         "assistant_message",
         "collect",

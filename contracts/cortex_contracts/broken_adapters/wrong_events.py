@@ -68,7 +68,23 @@ def waits_less_than_nothing(_: GenerationRequest, event: GenerationEvent) -> tup
 def splits_characters(_: GenerationRequest, event: GenerationEvent) -> tuple[GenerationEvent, ...]:
     """Decodes byte by byte."""
     if isinstance(event, TextDelta):
-        return tuple(replace(event, text=bytes([byte]).decode(errors="replace")) for byte in event.text.encode())
+        texts = [bytes([byte]).decode(errors="replace") for byte in event.text.encode()]
+        told = [event.logprobs, *[()] * len(texts)]
+        return tuple(replace(event, text=text, logprobs=tokens) for text, tokens in zip(texts, told, strict=False))
+    return (event,)
+
+
+def tells_tokens_twice(_: GenerationRequest, event: GenerationEvent) -> tuple[GenerationEvent, ...]:
+    """Tells the tokens of a text before it, and with it again."""
+    if isinstance(event, TextDelta) and event.logprobs:
+        return replace(event, text=""), event
+    return (event,)
+
+
+def ranks_backwards(_: GenerationRequest, event: GenerationEvent) -> tuple[GenerationEvent, ...]:
+    """Tells the least probable alternative first."""
+    if isinstance(event, TextDelta):
+        return (replace(event, logprobs=tuple(replace(token, top=token.top[::-1]) for token in event.logprobs)),)
     return (event,)
 
 

@@ -5,10 +5,11 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from cortex_contracts.broken_adapters.passing_text_generator import PassingTextGenerator
+from cortex_contracts.conversations import COUNTING
 from cortex_domain.events import GenerationEvent
 from cortex_domain.generation import GenerationRequest, ReasoningEffort, SamplingParameters
 from cortex_domain.language_models import Capability
-from cortex_domain.messages import ContentPart, Message
+from cortex_domain.messages import ContentPart, Message, user_message
 from cortex_domain.output_constraints import JsonSchemaOutput
 from cortex_domain.ports import TextGenerator
 
@@ -97,6 +98,19 @@ def always_thinks(request: GenerationRequest) -> GenerationRequest:
     """Thinks, though it was asked not to."""
     thinks = request.reasoning_effort is ReasoningEffort.NONE
     return replace(request, reasoning_effort=ReasoningEffort.HIGH) if thinks else request
+
+
+def ignores_logprobs(request: GenerationRequest) -> GenerationRequest:
+    """Tells nothing of tokens."""
+    return replace(request, logprobs=None)
+
+
+def answers_prompts(request: GenerationRequest) -> GenerationRequest:
+    """Takes a prompt for what a user says in a chat."""
+    if request.prompt is None:
+        return request
+    text = request.prompt if isinstance(request.prompt, str) else COUNTING
+    return replace(request, prompt=None, messages=(user_message(text),))
 
 
 def ignoring_parts(kind: type[ContentPart]) -> Ask:

@@ -1,7 +1,7 @@
 """One answer of the fake text generator, from its first event to its last."""
 
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 from cortex_adapters.fake.scripted_reply import ScriptedReply
 from cortex_domain.errors import ModelNotLoadedError
@@ -17,6 +17,7 @@ from cortex_domain.generation import FinishReason, GenerationRequest, Generation
 from cortex_domain.language_models import LoadedModel, ModelId
 from cortex_domain.ports import Clock, ModelLoader
 from cortex_domain.stop_texts import StopTextFilter
+from cortex_domain.token_logprobs import TokenLogprob, UntoldTokens
 
 
 class FakeGeneration(AsyncIterator[GenerationEvent]):
@@ -30,6 +31,7 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
         model: Who answers; the answer breaks off when this very load of it is no longer in memory.
         loader: Tells which models are loaded.
         clock: Tells the time and waits for the reply's delays.
+        tell_token: Describes a piece as a token; None when nobody asked.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
         model: LoadedModel,
         loader: ModelLoader,
         clock: Clock,
+        tell_token: Callable[[str], TokenLogprob] | None = None,
     ) -> None:
         self._request = request
         self._reply = reply
@@ -50,7 +53,9 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
         self._model = model
         self._loader = loader
         self._clock = clock
+        self._tell_token = tell_token
         self._stop_filter = StopTextFilter(request.stop)
+        self._untold_tokens = UntoldTokens()
         self._accepted_s = clock.monotonic_s()
         self._prefilled_s = self._accepted_s
         self._token_times_s: list[float] = []
@@ -101,13 +106,11 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
                 yield ReasoningDelta(text=piece)
         for piece in self._reply.pieces[: self._max_tokens - len(self._thoughts)]:
             yield self._delay_s
-            if text := self._say(piece):
-                yield TextDelta(text=text)
+            yield from self._say(piece)
             if self._stop_filter.stopped:
                 break
         yield 0.0
-        if text := self._end():
-            yield TextDelta(text=text)
+        yield from self._end()
         yield self._finished(self._finish_reason())
 
     def _heed_deadline(self) -> None:
@@ -116,8 +119,7 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
             self._moves = self._break_off()
 
     def _break_off(self) -> Iterator[GenerationEvent]:
-        if text := self._stop_filter.flush():
-            yield TextDelta(text=text)
+        yield from self._flush()
         yield self._finished(FinishReason.CANCELLED)
 
     async def _turn(self, delay_s: float) -> None:
@@ -139,16 +141,22 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
     def _delay_s(self) -> float:
         return self._reply.delay_s if self._token_times_s else self._reply.first_delay_s
 
-    def _say(self, piece: str) -> str:
+    def _say(self, piece: str) -> Iterator[TextDelta]:
         self._token_times_s.append(self._clock.monotonic_s())
-        return self._stop_filter.push(piece)
+        self._untold_tokens.add(self._tell_token and self._tell_token(piece), characters=len(piece))
+        text = self._stop_filter.push(piece)
+        yield from _delta(text, self._untold_tokens.show(len(text)))
 
-    def _end(self) -> str:
+    def _end(self) -> Iterator[TextDelta]:
         if self._said_all and self._reply.failure is not None:
             raise self._reply.failure
         if self._drew_end:
             self._token_times_s.append(self._clock.monotonic_s())
-        return self._stop_filter.flush()
+        yield from self._flush()
+
+    def _flush(self) -> Iterator[TextDelta]:
+        if not self._stop_filter.stopped:
+            yield from _delta(self._stop_filter.flush(), self._untold_tokens.show_rest())
 
     def _finished(self, finish_reason: FinishReason) -> GenerationFinished:
         return GenerationFinished(
@@ -189,3 +197,8 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
             time_to_first_token_ms=1000 * (first_s - self._accepted_s),
             tokens_per_second=(len(token_times_s) - 1) / spent_s if spent_s > 0 else 0.0,
         )
+
+
+def _delta(text: str, logprobs: tuple[TokenLogprob, ...]) -> Iterator[TextDelta]:
+    if text or logprobs:
+        yield TextDelta(text=text, logprobs=logprobs)

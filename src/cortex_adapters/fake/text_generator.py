@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 
 from cortex_adapters.fake.choices import FakeChoices
@@ -23,6 +24,7 @@ from cortex_domain.generation import GenerationRequest, ReasoningEffort
 from cortex_domain.language_models import MODALITIES, Capability, LoadedModel, ModelId
 from cortex_domain.messages import Role
 from cortex_domain.ports import Clock, GenerationSuspender, ModelLoader, PromptCounter, TextGenerator
+from cortex_domain.token_logprobs import TokenLogprob
 
 HONOURED = (
     frozenset(Capability) - MODALITIES - {Capability.REGEX_OUTPUT, Capability.LARK_OUTPUT, Capability.GBNF_OUTPUT}
@@ -30,6 +32,7 @@ HONOURED = (
 """What a fake can do: all but to see, to hear and to write by a grammar."""
 
 _MAX_SUSPENDED = 1024
+_IMPROBABLE = -50.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,14 +44,15 @@ class _Suspended:
 class FakeTextGenerator(TextGenerator, GenerationSuspender, PromptCounter):
     """Answers deterministically and suspends before every event, as an engine would make its callers wait.
 
-    A word with the whitespace before it is one token; each message costs one more for its role.
+    A word with the whitespace before it is one token; each message costs one more for its role. Whatever is said is
+    sure; other words are all as improbable.
 
     Args:
         loader: Tells which models are loaded and how much they hold.
         clock: Tells the time and waits for the delays of a script.
         script: Replies, used in turn, one for each answer that is asked for; a text is said word by word. None says the
-            last user message again, or an example of the output that is asked for, and before that thinks what the user
-            said if it is asked to think.
+            last user message or the prompt again, or an example of the output that is asked for, and before that thinks
+            what was said if it is asked to think.
         capabilities: What is declared; requests that need anything else are refused. Without a script all that is
             about sampling is honoured. A script says what it says, whatever the sampling.
         default_max_tokens: Longest answer to a request that leaves `max_tokens` open.
@@ -88,8 +92,8 @@ class FakeTextGenerator(TextGenerator, GenerationSuspender, PromptCounter):
         return len(self._suspended)
 
     def encode(self, text: str, /) -> list[int]:
-        """Returns the ids of a text's words, which `logit_bias` understands from then on."""
-        return [self._vocabulary.setdefault(word, len(self._vocabulary)) for word in split_words(text)]
+        """Returns the ids of a text's words, which `logit_bias` and `prompt` understand from then on."""
+        return [self._token_id(word) for word in split_words(text)]
 
     def generate_text(
         self, request: GenerationRequest, /
@@ -124,7 +128,7 @@ class FakeTextGenerator(TextGenerator, GenerationSuspender, PromptCounter):
         await self._clock.sleep(0)
         self._require_capabilities(request)
         self._find_loaded(request.model)
-        return _prompt_tokens(request)
+        return self._prompt_tokens(request)
 
     @asynccontextmanager
     async def _generate(self, request: GenerationRequest) -> AsyncIterator[AsyncIterator[GenerationEvent]]:
@@ -161,7 +165,7 @@ class FakeTextGenerator(TextGenerator, GenerationSuspender, PromptCounter):
     def _accept(self, request: GenerationRequest) -> FakeGeneration | FakeChoices:
         self._require_capabilities(request)
         model = self._find_loaded(request.model)
-        prompt_tokens = _prompt_tokens(request)
+        prompt_tokens = self._prompt_tokens(request)
         max_tokens = self._fit(request, prompt_tokens, model.context_window)
         answers = [
             FakeGeneration(
@@ -172,6 +176,7 @@ class FakeTextGenerator(TextGenerator, GenerationSuspender, PromptCounter):
                 model=model,
                 loader=self._loader,
                 clock=self._clock,
+                tell_token=None if request.logprobs is None else partial(self._tell_token, request.logprobs),
             )
             for _ in range(request.n)
         ]
@@ -210,27 +215,52 @@ class FakeTextGenerator(TextGenerator, GenerationSuspender, PromptCounter):
         return replace(reply, reasoning=()) if request.reasoning_effort is ReasoningEffort.NONE else reply
 
     def _own_reply(self, request: GenerationRequest, max_tokens: int) -> ScriptedReply:
-        user_texts = [message.text for message in request.messages if message.role is Role.USER]
-        text = user_texts[-1] if user_texts else ""
+        text = self._said_last(request)
         thinks = request.reasoning_effort not in (None, ReasoningEffort.NONE)
         return ScriptedReply(
-            reasoning=tuple(split_words(text)) if thinks else (), pieces=self._words(request, text, max_tokens)
+            reasoning=tuple(split_words(text)) if thinks else (), pieces=self._pieces(request, text, max_tokens)
         )
 
-    def _words(self, request: GenerationRequest, text: str, max_tokens: int) -> tuple[str, ...]:
+    def _pieces(self, request: GenerationRequest, text: str, max_tokens: int) -> tuple[str, ...]:
         if request.output is not None:
             return tuple(split_words(example_output(request.output)))
         return tuple(islice(echo(text, request.sampling, self._word_bias(request)), max_tokens))
 
+    def _said_last(self, request: GenerationRequest) -> str:
+        if request.prompt is not None:
+            return "".join(self._prompt_words(request.prompt))
+        user_texts = [message.text for message in request.messages if message.role is Role.USER]
+        return user_texts[-1] if user_texts else ""
+
+    def _prompt_tokens(self, request: GenerationRequest) -> int:
+        if request.prompt is not None:
+            return len(self._prompt_words(request.prompt))
+        return sum(1 + len(split_words(message.text)) for message in request.messages)
+
+    def _prompt_words(self, prompt: str | tuple[int, ...]) -> list[str]:
+        return split_words(prompt) if isinstance(prompt, str) else list(self._words(prompt, parameter="prompt"))
+
     def _word_bias(self, request: GenerationRequest) -> Mapping[str, float]:
+        biases = request.sampling.logit_bias
+        return dict(zip(self._words(biases, parameter="logit_bias"), biases.values(), strict=True))
+
+    def _words(self, token_ids: Iterable[int], *, parameter: str) -> Iterator[str]:
         words = {token_id: word for word, token_id in self._vocabulary.items()}
-        unknown = request.sampling.logit_bias.keys() - words.keys()
-        if unknown:
-            raise InvalidRequestError(
-                f"The vocabulary has no token {min(unknown)}. Leave it out of logit_bias.", parameter="logit_bias"
-            )
-        return {words[token_id]: bias for token_id, bias in request.sampling.logit_bias.items()}
+        for token_id in token_ids:
+            if token_id not in words:
+                raise InvalidRequestError(
+                    f"The vocabulary has no token {token_id}. Leave it out of {parameter}.", parameter=parameter
+                )
+            yield words[token_id]
 
+    def _token_id(self, word: str) -> int:
+        return self._vocabulary.setdefault(word, len(self._vocabulary))
 
-def _prompt_tokens(request: GenerationRequest) -> int:
-    return sum(1 + len(split_words(message.text)) for message in request.messages)
+    def _tell_token(self, alternatives: int, word: str) -> TokenLogprob:
+        drawn = self._token(word, 0.0)
+        others = [other for other in islice(self._vocabulary, alternatives) if other != word]
+        ranked = (drawn, *(self._token(other, _IMPROBABLE) for other in others))
+        return replace(drawn, top=ranked[:alternatives])
+
+    def _token(self, word: str, logprob: float) -> TokenLogprob:
+        return TokenLogprob(token_id=self._token_id(word), text=word, bytes=tuple(word.encode()), logprob=logprob)

@@ -26,11 +26,11 @@ def message_at(decoder: Decoder, messages: Sequence[Message], prompt: Sequence[i
         position: The token, 0 to the prompt's length.
 
     Returns:
-        The message's index. None when the token comes after all messages, or when the template changed the text of one
-        before it, so that it is not found.
+        The message's index. None when there are none, when the token comes after all of them, or when the template
+        changed the text of one before it, so that it is not found.
     """
     if position == 0:
-        return 0
+        return 0 if messages else None
     reached = len(decoder.decode(prompt[:position]))
     text, end = decoder.decode(prompt), 0
     for index, message in enumerate(messages):

@@ -31,6 +31,10 @@ class TextGenerator(Protocol):
           request of its own would get, with the sampling of `SamplingParameters.for_choice`.
         - An answer that ends with `stop` satisfies the request's `output` as a whole, and ends by itself where nothing
           can be added; one that was cut is the beginning of an answer that would. A reasoning model thinks unbound.
+        - When `logprobs` is given, each token drawn is told once, in order, with the delta that shows its text, but for
+          an end token and for those whose whole text lies in the stop text that ended the answer. The text is the same.
+        - A `prompt` is read as it stands: no template, nothing added but what the model's own tokenizer puts before
+          every text; token ids are read as they are.
         - A capability that is declared is honoured. A request that needs one that is not declared is refused.
     """
 
@@ -50,9 +54,9 @@ class TextGenerator(Protocol):
                 able to: one that always thinks cannot be kept from it.
             ContextWindowExceededError: On entering; the prompt and the tokens asked for do not fit.
             InvalidRequestError: On entering; the model cannot take this request (its chat template refuses the order
-                of roles, a token id lies outside its vocabulary), or its `output` cannot be followed: it is malformed,
-                asks for what is not supported, or is too complex; the parameter begins with `output`. On iterating; it
-                turned out too complex.
+                of roles, a token id lies outside its vocabulary, a prompt has no tokens), or its `output` cannot be
+                followed: it is malformed, asks for what is not supported, or is too complex; the parameter begins with
+                `output`. On iterating; it turned out too complex.
             InvalidModelError: On entering; the model's own chat template does not end.
             ModelNotLoadedError: On entering; the model is not in memory. On iterating; it was unloaded.
             MemoryExceededError: On entering; the prompt and the tokens asked for would take more memory than there is.

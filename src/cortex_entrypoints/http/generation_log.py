@@ -25,6 +25,7 @@ MAX_BATCH_EVENTS: Final = 256
 _BURST_EVENTS: Final = 16
 _EVENT_BYTES: Final = 200
 _CHARACTER_BYTES: Final = 4
+_TOKEN_BYTES: Final = 400
 _LAST: Final = (GenerationFinished, CancelledEvent, ErrorEvent)
 
 
@@ -178,5 +179,7 @@ class LogReader(AsyncIterator[Sequence[tuple[int, LoggedEvent]]]):
 
 
 def _size_bytes(event: LoggedEvent) -> int:
-    characters = len(event.text) if isinstance(event, TextDelta | ReasoningDelta) else 0
-    return _EVENT_BYTES + _CHARACTER_BYTES * characters
+    if not isinstance(event, TextDelta | ReasoningDelta):
+        return _EVENT_BYTES
+    tokens = sum(1 + len(token.top) for token in event.logprobs) if isinstance(event, TextDelta) else 0
+    return _EVENT_BYTES + _CHARACTER_BYTES * len(event.text) + _TOKEN_BYTES * tokens

@@ -21,11 +21,13 @@ from cortex_domain.generation import (
 )
 from cortex_domain.language_models import MODEL_ID_PATTERN, ModelId
 from cortex_domain.messages import AudioPart, ContentPart, ImagePart, Message, ReasoningPart, Role, TextPart
+from cortex_domain.token_logprobs import MAX_TOP_LOGPROBS
 from cortex_entrypoints.http.output_bodies import OutputBody
 from cortex_entrypoints.http.strict_body import Body
 
 MAX_MESSAGES = 10_000
 MAX_PARTS = 1_000
+MAX_PROMPT_TOKENS = 10_000_000
 MAX_INTEGER = 2**31 - 1
 LEAST_TIMEOUT_S = 0.1
 """Sooner, no server has even begun."""
@@ -289,6 +291,38 @@ ReasoningEffortName = Annotated[
         "`reasoning_effort`; many know only `none` and the rest. The model's own default if absent."
     ),
 ]
+TopLogprobs = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=MAX_TOP_LOGPROBS,
+        description="Tells each token of the answer with its log-probability, and as many of the most probable in its "
+        "place. They are the model's own: before biases, penalties, temperature and cuts.",
+    ),
+    BeforeValidator(whole_number),
+]
+PromptToken = Annotated[int, Field(ge=0, le=MAX_INTEGER), BeforeValidator(whole_number)]
+
+
+def _prompt_tag(value: object) -> str | None:
+    if isinstance(value, str):
+        return "<text>"
+    return "<tokens>" if isinstance(value, list) else None
+
+
+Prompt = Annotated[
+    Annotated[str, Field(min_length=1), Tag("<text>")]
+    | Annotated[list[PromptToken], Field(min_length=1, max_length=MAX_PROMPT_TOKENS), Tag("<tokens>")],
+    Discriminator(
+        _prompt_tag,
+        custom_error_type="prompt_type",
+        custom_error_message="Input should be a string or a list of token ids",
+    ),
+    Field(
+        description="A text, or its token ids, to be continued as it stands in place of messages: without a chat "
+        "template, and with what looks like a control token read as one."
+    ),
+]
 
 _SAMPLING_FIELDS = (
     "temperature",
@@ -333,14 +367,21 @@ KvCacheBits = Annotated[
 
 
 class ChatBody(Body):
-    """A chat to be continued by one answer. A field that is absent or null takes its default."""
+    """A chat, or a prompt, to be continued by one answer. A field that is absent or null takes its default."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 50}]}
+        json_schema_extra={
+            "examples": [{"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 50}],
+            "oneOf": [
+                {"required": ["messages"], "properties": {"messages": {"type": "array"}}},
+                {"required": ["prompt"], "properties": {"prompt": {"type": ["string", "array"]}}},
+            ],
+        }
     )
 
     model: ModelName | None = None
-    messages: Messages
+    messages: Messages | None = None
+    prompt: Prompt | None = None
     temperature: Temperature | None = None
     top_p: TopP | None = None
     top_k: TopK | None = None
@@ -359,6 +400,7 @@ class ChatBody(Body):
     n: NumberOfAnswers | None = None
     output: OutputBody | None = None
     reasoning_effort: ReasoningEffortName | None = None
+    logprobs: TopLogprobs | None = None
 
     def to_domain(self, defaults: ChatDefaults) -> GenerationRequest:
         """Builds the request.
@@ -368,7 +410,8 @@ class ChatBody(Body):
         """
         return GenerationRequest(
             model=defaults.model if self.model is None else ModelId(self.model),
-            messages=tuple(message.to_domain() for message in self.messages),
+            messages=tuple(message.to_domain() for message in self.messages or ()),
+            prompt=tuple(self.prompt) if isinstance(self.prompt, list) else self.prompt,
             sampling=self._sampling(defaults),
             max_tokens=self.max_tokens,
             stop=self._stop_texts(),
@@ -379,6 +422,7 @@ class ChatBody(Body):
             n=self.n or 1,
             output=None if self.output is None else self.output.to_domain(),
             reasoning_effort=self.reasoning_effort and ReasoningEffort(self.reasoning_effort),
+            logprobs=self.logprobs,
         )
 
     def _sampling(self, defaults: ChatDefaults) -> SamplingParameters:

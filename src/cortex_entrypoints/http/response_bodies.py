@@ -1,7 +1,7 @@
 """Bodies that clients get, where they differ from the domain's own values."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field
 
@@ -9,11 +9,16 @@ from cortex_domain.engine_status import Device
 from cortex_domain.errors import UnavailableReason
 from cortex_domain.generation import Choice, FinishReason, GenerationResult, GenerationTimings, TokenUsage
 from cortex_domain.language_models import ModelDescriptor, ModelId
+from cortex_domain.token_logprobs import TokenLogprob
 from cortex_entrypoints.default_model import DefaultModelStatus
 
 
 def _is_none(value: object) -> bool:
     return value is None
+
+
+def _is_empty(value: Sequence[object]) -> bool:
+    return not value
 
 
 class ErrorFacts(BaseModel):
@@ -70,6 +75,12 @@ class AnswerMessage(BaseModel):
         return cls(content=choice.text, reasoning=choice.reasoning or None)
 
 
+AnswerLogprobs = Annotated[
+    tuple[TokenLogprob, ...],
+    Field(exclude_if=_is_empty, description="The answer's tokens, when `logprobs` asked for them."),
+]
+
+
 class AnswerChoice(BaseModel):
     """One of several answers."""
 
@@ -78,6 +89,7 @@ class AnswerChoice(BaseModel):
     stop_text: str | None = Field(
         default=None, exclude_if=_is_none, description="Which of the stop texts ended it; absent when none did."
     )
+    logprobs: AnswerLogprobs = ()
 
 
 class ChatCompletion(BaseModel):
@@ -91,6 +103,7 @@ class ChatCompletion(BaseModel):
     stop_text: str | None = Field(
         default=None, exclude_if=_is_none, description="Which of the stop texts ended it; absent when none did."
     )
+    logprobs: AnswerLogprobs = ()
     choices: list[AnswerChoice] | None = Field(
         default=None,
         exclude_if=_is_none,
@@ -110,6 +123,7 @@ class ChatCompletion(BaseModel):
             message=AnswerMessage.of_choice(result.choices[0]),
             finish_reason=result.finish_reason,
             stop_text=result.choices[0].stop_text,
+            logprobs=result.choices[0].logprobs,
             choices=_several(result.choices),
             usage=result.usage,
             timings=result.timings,
@@ -122,7 +136,10 @@ def _several(choices: Sequence[Choice]) -> list[AnswerChoice] | None:
         return None
     return [
         AnswerChoice(
-            message=AnswerMessage.of_choice(choice), finish_reason=choice.finish_reason, stop_text=choice.stop_text
+            message=AnswerMessage.of_choice(choice),
+            finish_reason=choice.finish_reason,
+            stop_text=choice.stop_text,
+            logprobs=choice.logprobs,
         )
         for choice in choices
     ]

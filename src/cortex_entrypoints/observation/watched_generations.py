@@ -57,7 +57,7 @@ class WatchedGenerations:
     ) -> AbstractAsyncContextManager[AsyncIterator[GenerationEvent]]:
         """Is a `TextGeneration`."""
         if self._shows_prompts:
-            texts = [message.text for message in request.messages]
+            texts = [message.text for message in request.messages] or [str(request.prompt)]
             logger.debug("prompt", extra=facts(generation_id=request.generation_id, texts=texts))
         watch = self._watch(generation_id=request.generation_id, owner=request.owner or None)
         return self._watched(self._cortex.generate_text(request), watch)

@@ -262,3 +262,24 @@ async def test_a_script_thinks_before_it_says(
     assert (result.reasoning, result.text, result.finish_reason) == (reasoning, text, finish_reason)
     assert result.usage.reasoning_tokens == min(max_tokens, 2)
     assert (await answer(generator, reasoning_effort=ReasoningEffort.NONE)).reasoning == ""
+
+
+async def test_a_prompt_is_said_again() -> None:
+    generator = FakeTextGenerator(loader=await loaded(), clock=FakeClock())
+    for prompt in ("Once upon", tuple(generator.encode("Once upon"))):
+        async with generator.generate_text(GenerationRequest(model=FILES.model_id, prompt=prompt)) as events:
+            result = await collect(events)
+        assert (result.text, result.usage.prompt_tokens) == ("Once upon", 2)
+    with pytest.raises(InvalidRequestError) as caught:
+        await generator.generate_text(GenerationRequest(model=FILES.model_id, prompt=(99,))).__aenter__()
+    assert caught.value.parameter == "prompt"
+
+
+async def test_tokens_are_told_with_their_text() -> None:
+    reply = ScriptedReply(pieces=("a", " b", "", " c"))
+    generator = FakeTextGenerator(loader=await loaded(), clock=FakeClock(), script=[reply] * 2)
+    (choice,) = (await answer(generator, logprobs=2)).choices
+    assert [token.text for token in choice.logprobs] == ["a", " b", "", " c"]
+    assert [token.text for token in choice.logprobs[-1].top] == [" c", "a"]
+    (stopped,) = (await answer(generator, logprobs=0, stop=(" c",))).choices
+    assert [(token.text, token.top) for token in stopped.logprobs] == [("a", ()), (" b", ())]

@@ -43,3 +43,8 @@ def test_behind_a_message_that_the_template_changed_nothing_is_told() -> None:
     messages = (CHAT[0], user_message("HELLO"), *CHAT[2:])
     assert _message_at(5, messages) == 0
     assert _message_at(PROMPT.index("hello"), messages) is None
+
+
+@pytest.mark.parametrize("position", [0, 3])
+def test_a_prompt_without_messages_has_none(position: int) -> None:
+    assert _message_at(position, ()) is None

@@ -267,3 +267,28 @@ async def test_streams_several_answers(server: LiveServer) -> None:
             "stop_text": None,
         }
     assert frames[-1].event == "done"
+
+
+async def test_tells_the_tokens_of_an_answer(server: LiveServer) -> None:
+    body = (await server.client.post(CHAT, json=HELLO | {"logprobs": 1})).json()
+    assert [token["text"] for token in body["logprobs"]] == ["Hello", " there,", " Cortex."]
+    first = body["logprobs"][0]
+    assert first["top"] == [{**first, "top": []}]
+    assert (bytes(first["bytes"]), first["logprob"]) == (b"Hello", 0.0)
+    frames = parse_frames((await server.client.post(STREAM, json=HELLO | {"logprobs": 1})).text)
+    assert [token for frame in frames for token in frame.data.get("logprobs", [])] == body["logprobs"]
+
+
+async def test_tells_the_tokens_of_several_answers() -> None:
+    script = ["Hello.", "Good morning."]
+    async with live_server(adapters=FakeAdapters(script=script)) as server:
+        body = (await server.client.post(CHAT, json=HELLO | {"n": 2, "logprobs": 0})).json()
+    texts = ["".join(token["text"] for token in choice["logprobs"]) for choice in body["choices"]]
+    assert (texts, body["logprobs"]) == (script, body["choices"][0]["logprobs"])
+
+
+async def test_continues_a_prompt(server: LiveServer) -> None:
+    body = (await server.client.post(CHAT, json={"prompt": "Once upon a time"})).json()
+    assert (body["message"]["content"], body["usage"]["prompt_tokens"]) == ("Once upon a time", 4)
+    refusal = (await server.client.post(CHAT, json={"prompt": [2**30]})).json()
+    assert refusal["error"]["param"] == "prompt"

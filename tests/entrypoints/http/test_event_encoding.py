@@ -42,7 +42,7 @@ def test_no_text_can_forge_a_frame(text: str) -> None:
     assert (parsed.event, parsed.sequence, parsed.data) == (
         "text_delta",
         3,
-        {"type": "text_delta", "text": text, "choice": 0},
+        {"type": "text_delta", "text": text, "choice": 0, "logprobs": []},
     )
 
 
@@ -92,7 +92,7 @@ def test_an_error_leaves_out_what_it_does_not_say() -> None:
 
 def test_a_socket_event_names_its_chat() -> None:
     text = encode_socket_event(TextDelta(text=HOSTILE), request_id="r", sequence=2)
-    fields = {"type": "text_delta", "text": HOSTILE, "choice": 0}
+    fields = {"type": "text_delta", "text": HOSTILE, "choice": 0, "logprobs": []}
     assert json.loads(text) == fields | {"request_id": "r", "sequence": 2}
 
 

@@ -44,7 +44,7 @@ def test_never_fails_otherwise(data: bytes) -> None:
         error.message.encode()
 
 
-@given(JSON_VALUES)
+@given(JSON_VALUES.filter(lambda value: value != {}))  # an object may leave out any one field
 def test_a_complaint_about_any_value_is_an_error_of_ours(value: Any) -> None:
     with pytest.raises(CortexError):
         parse_body(json.dumps(value), ChatBody)

@@ -72,7 +72,7 @@ def test_streams_are_described(description: dict[str, Any]) -> None:
 async def test_the_server_keeps_to_its_description(tmp_path: Path) -> None:
     """Schemathesis: thousands of bodies, right and wrong; every answer is one that the description has."""
     # What an honest client may send and a model may still refuse, knowing its own words and schemas.
-    sampling = HONOURED - {Capability.LOGIT_BIAS, Capability.JSON_SCHEMA_OUTPUT}
+    sampling = HONOURED - {Capability.LOGIT_BIAS, Capability.RAW_PROMPT, Capability.JSON_SCHEMA_OUTPUT}
     loader, clock = FakeModelLoader(), SystemClock()
     generator = FakeTextGenerator(loader=loader, clock=clock, capabilities=sampling)
     async with live_server(adapters=FakeAdapters(loader=loader, clock=clock, generator=generator)) as server:

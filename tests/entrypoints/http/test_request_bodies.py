@@ -37,6 +37,27 @@ def test_defaults() -> None:
     )
 
 
+@pytest.mark.parametrize(("prompt", "arrives"), [("Once upon", "Once upon"), ([1, 2.0, 3], (1, 2, 3))])
+def test_a_prompt_stands_in_place_of_messages(prompt: object, arrives: object) -> None:
+    assert request_of(messages=None, prompt=prompt).prompt == arrives
+    with pytest.raises(InvalidRequestError) as caught:
+        request_of(prompt=prompt)
+    assert caught.value.parameter == "prompt"
+
+
+def test_without_a_beginning_there_is_nothing_to_continue() -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        request_of(messages=None)
+    assert caught.value.parameter == "messages"
+
+
+@pytest.mark.parametrize("prompt", ["", [], [-1], [1.5], ["a"], 5, {}])
+def test_a_prompt_is_a_text_or_its_tokens(prompt: object) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        request_of(messages=None, prompt=prompt)
+    assert (caught.value.parameter or "").split(".")[0] == "prompt"
+
+
 def test_every_field_arrives() -> None:
     request = request_of(
         model="a/b",
@@ -56,6 +77,7 @@ def test_every_field_arrives() -> None:
         timeout_s=1.5,
         n=3,
         reasoning_effort="low",
+        logprobs=20,
     )
     assert request == GenerationRequest(
         model=ModelId("a/b"),
@@ -78,12 +100,13 @@ def test_every_field_arrives() -> None:
         timeout_s=1.5,
         n=3,
         reasoning_effort=ReasoningEffort.LOW,
+        logprobs=20,
     )
 
 
 def test_null_is_the_default() -> None:
-    optional = [name for name, field in ChatBody.model_fields.items() if not field.is_required()]
-    assert len(optional) == len(ChatBody.model_fields) - 1
+    optional = [name for name in ChatBody.model_fields if name != "messages"]
+    assert not any(field.is_required() for field in ChatBody.model_fields.values())
     assert request_of(**dict.fromkeys(optional)) == request_of()
 
 
@@ -150,7 +173,6 @@ def test_parts_become_parts() -> None:
 IMAGE = {"type": "image", "data": "AAAA", "media_type": "image/png"}
 BAD_FIELDS: list[tuple[str, dict[str, Any]]] = [
     ("messages", {"messages": []}),
-    ("messages", {"messages": None}),
     ("messages", {"messages": "Hello"}),
     ("messages.0", {"messages": ["Hello"]}),
     ("messages.0.role", {"messages": [{"content": "Hello"}]}),
@@ -212,6 +234,8 @@ BAD_FIELDS: list[tuple[str, dict[str, Any]]] = [
     ("priority", {"priority": "urgent"}),
     ("n", {"n": 0}),
     ("n", {"n": 17}),
+    ("logprobs", {"logprobs": -1}),
+    ("logprobs", {"logprobs": 21}),
     ("timeout_s", {"timeout_s": 0.09}),
     ("timeout_s", {"timeout_s": 86_401}),
 ]
