@@ -4,7 +4,10 @@ import time
 from collections.abc import Iterator, Sequence
 
 from cortex_adapters.mlx.answer_text import AnswerText
+from cortex_adapters.mlx.batch_sampling import RowSampler
+from cortex_adapters.mlx.grammar_compiler import CompiledGrammar
 from cortex_adapters.mlx.jobs import Job, JobProgress
+from cortex_adapters.mlx.token_constraint import TokenConstraint
 from cortex_domain.events import GenerationEvent, GenerationFinished, PrefillProgress, TextDelta
 from cortex_domain.generation import CacheMiss, FinishReason, GenerationTimings, TokenUsage
 
@@ -29,11 +32,14 @@ class ActiveJob:
         *,
         max_tokens: int,
         copies: "Sequence[ActiveJob]" = (),
+        grammar: CompiledGrammar | None = None,
     ) -> None:
         self.job = job
         self.max_tokens = max_tokens
         self.copies = copies
         self.unread_tokens = len(progress.prompt) + len(progress.answer)
+        self._grammar = grammar
+        self._constraint: TokenConstraint | None = None
         self._prompt = progress.prompt
         self._text = text
         self._answer = list(progress.answer)
@@ -54,6 +60,12 @@ class ActiveJob:
     def with_copies(self) -> "Sequence[ActiveJob]":
         """The job, and what shares its row."""
         return (self, *self.copies)
+
+    def begin_row(self) -> RowSampler:
+        """Makes what the job draws with in a row of its own, from where its answer is."""
+        if self._grammar is not None:
+            self._constraint = self._grammar.begin(self._prompt, self._answer)
+        return RowSampler(self.job.sampling, position=len(self._answer), constraint=self._constraint)
 
     def part(self) -> "Sequence[ActiveJob]":
         """Returns the copies, which have a row each from now on."""
@@ -107,7 +119,13 @@ class ActiveJob:
         yield PrefillProgress(processed_tokens=min(processed_tokens, total_tokens), total_tokens=total_tokens)
 
     def take_token(self, token: int, finish_reason: str | None) -> Iterator[GenerationEvent]:
-        """Takes the next token, with mlx-lm's word on whether it ends the answer: `stop`, `length` or None."""
+        """Takes the next token, with mlx-lm's word on whether it ends the answer: `stop`, `length` or None.
+
+        Raises:
+            InvalidRequestError: The grammar that the answer is held to cannot be followed any further.
+        """
+        if self._constraint is not None:
+            self._constraint.require_sound()
         self._answer.append(token)
         if self._first_token_s is None:
             self._first_token_s = time.monotonic()

@@ -18,6 +18,8 @@ from mlx_lm.models.cache import BatchKVCache, KVCache, TokenBuffer
 from cortex_adapters.mlx.batch_sampling import RowSampler, draw
 from cortex_adapters.mlx.logits_processors import LogitsProcessor
 from cortex_adapters.mlx.model_loading import LanguageModel
+from cortex_adapters.mlx.output_masks import mask_logits
+from cortex_adapters.mlx.token_constraint import TokenConstraint
 
 FindPrefix = Callable[[int, list[int]], tuple[int, Sequence[Any]]]
 """Asked with a sequence's number and tokens when its turn has come; returns how many of them are computed already,
@@ -97,8 +99,8 @@ class LeanGenerationBatch(GenerationBatch):
         """Advances every row by one token and returns a response for each that was drawn; ended rows leave."""
         if not self.uids:
             return []
-        joining, self._joining = self._joining, frozenset()
         tokens, _ = self._step()
+        joining, self._joining = self._joining, frozenset()
         responses = [self._respond(row, token) for row, token in enumerate(tokens) if self.uids[row] not in joining]
         ended = {response.uid for response in responses if response.finish_reason is not None}
         if ended:
@@ -133,6 +135,8 @@ class LeanGenerationBatch(GenerationBatch):
         if contexts:
             logits = mx.concatenate([row for row, _ in contexts])
         rows: Sequence[Any] = self.samplers or ()
+        if any(row.constraint is not None for row in rows):
+            logits = self._hold_to_constraints(inputs, logits, [row.constraint for row in rows])
         self._next_tokens = draw(logits, rows)
         mx.async_eval(self._next_tokens, [context for _, context in contexts if context is not None])
         # Only now wait for the tokens of the last step: the device is busy with the next ones.
@@ -140,6 +144,17 @@ class LeanGenerationBatch(GenerationBatch):
         for known, token in zip(self.tokens, tokens, strict=True):
             known.append(token)
         return tokens, self._no_logprobs()
+
+    def _hold_to_constraints(
+        self, inputs: mx.array, logits: mx.array, constraints: Sequence[TokenConstraint | None]
+    ) -> mx.array:
+        """Lets each grammar take its row's last token; the device computes the logits meanwhile."""
+        mx.async_eval(logits)
+        tokens: Any = inputs.tolist()
+        for uid, token, constraint in zip(self.uids, tokens, constraints, strict=True):
+            if constraint is not None and uid not in self._joining:
+                constraint.take(token)
+        return mask_logits(logits, constraints)
 
     def _apply_processors(self, inputs: mx.array, logits: mx.array) -> list[tuple[mx.array, mx.array | None]]:
         """Runs each row's processors; returns its logits, shape (1, vocabulary), and the context that they saw."""

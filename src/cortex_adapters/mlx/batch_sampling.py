@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import mlx.core as mx
 
+from cortex_adapters.mlx.token_constraint import TokenConstraint
 from cortex_domain.generation import SamplingParameters
 
 _COLDEST = 1e-4
@@ -25,10 +26,12 @@ class RowSampler:
     Attributes:
         sampling: The parameters; a row that is not greedy has a seed.
         position: Number of the next token of the answer, counted from 0.
+        constraint: What the answer is held to; None leaves it free.
     """
 
     sampling: SamplingParameters
     position: int = 0
+    constraint: TokenConstraint | None = None
 
     @property
     def is_greedy(self) -> bool:

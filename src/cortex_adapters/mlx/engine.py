@@ -13,6 +13,7 @@ from cortex_adapters.mlx.device import (
     release_cached_memory,
 )
 from cortex_adapters.mlx.engine_options import EngineOptions
+from cortex_adapters.mlx.grammar_compiler import CompiledGrammar
 from cortex_adapters.mlx.jobs import Job, JobId, JobProgress, JobStep
 from cortex_adapters.mlx.memory_guard import MemoryGuard
 from cortex_adapters.mlx.model_batch import ModelBatch
@@ -95,8 +96,10 @@ class Engine:
             all_bytes=self._weights_bytes(),
         )
 
-    def admit(self, job: Job, progress: JobProgress, /, *, max_tokens: int) -> list[JobStep]:
-        """Takes a job at the point where it is, for an answer of at most `max_tokens` in all.
+    def admit(
+        self, job: Job, progress: JobProgress, /, *, max_tokens: int, grammar: CompiledGrammar | None = None
+    ) -> list[JobStep]:
+        """Takes a job at the point where it is, for an answer of at most `max_tokens` in all, held to a grammar.
 
         One that cannot be taken ends at once.
         """
@@ -104,7 +107,7 @@ class Engine:
             batch = self._batch(job.model_id)
         except ModelNotLoadedError as error:
             return [JobStep(job_id=job.id, outputs=(error,))]
-        return batch.admit(job, progress, max_tokens=max_tokens)
+        return batch.admit(job, progress, max_tokens=max_tokens, grammar=grammar)
 
     def cancel(self, job_id: JobId, /) -> list[JobStep]:
         """Drops a job and frees its place; a job that is over, or never was, is left alone."""

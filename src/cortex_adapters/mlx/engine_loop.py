@@ -22,6 +22,7 @@ from cortex_adapters.mlx.engine_messages import (
     SubmitJob,
     UnloadModel,
 )
+from cortex_adapters.mlx.grammar_compiler import CompiledGrammar
 from cortex_adapters.mlx.jobs import Job, JobProgress, JobStep
 from cortex_adapters.mlx.model_loading import LanguageModel
 from cortex_adapters.mlx.prompt_rendering import PromptQueue, RenderedPrompt
@@ -153,7 +154,7 @@ class EngineLoop:
         job = command.job
         language_model = self._engine.language_model(job.model_id)
         if command.progress is not None:
-            self._admit(job, command.progress, language_model)
+            self._submit_known(job, command.progress, language_model)
             return
         _require_known_tokens(job, language_model)
         self._prompts.add(
@@ -161,7 +162,14 @@ class EngineLoop:
             language_model.tokenizer,
             context_window=None if job.counts_only else language_model.context_window,
             special_texts=language_model.special_texts,
+            compile_grammar=language_model.grammars.compile,
         )
+
+    def _submit_known(self, job: Job, progress: JobProgress, language_model: LanguageModel) -> None:
+        if job.grammar is None:
+            self._admit(job, progress, language_model)
+        else:
+            self._prompts.add_known(job, progress, compile_grammar=language_model.grammars.compile)
 
     def _accept(self, rendered: RenderedPrompt) -> None:
         if not self._prompts.take_away(rendered):
@@ -170,21 +178,31 @@ class EngineLoop:
             raise rendered.outcome
         job, prompt = rendered.job, rendered.outcome
         language_model = self._engine.language_model(job.model_id)
-        if not job.counts_only:
+        if rendered.progress is None:
             self._require_fit(job, prompt, language_model)
-        self._report(JobAccepted(job_id=job.id, prompt=prompt))
-        self._admit(job, JobProgress(prompt=prompt), language_model)
+            self._report(JobAccepted(job_id=job.id, prompt=prompt))
+        progress = rendered.progress or JobProgress(prompt=prompt)
+        self._admit(job, progress, language_model, grammar=rendered.grammar)
 
     def _require_fit(self, job: Job, prompt: tuple[int, ...], language_model: LanguageModel) -> None:
+        if job.counts_only:
+            return
         _require_room(job, prompt, language_model)
         longest_tokens = len(prompt) + _longest_answer(job, prompt, language_model)
         self._engine.require_memory(job.model_id, tokens=longest_tokens, sequences=1 + len(job.copies))
 
-    def _admit(self, job: Job, progress: JobProgress, language_model: LanguageModel) -> None:
+    def _admit(
+        self,
+        job: Job,
+        progress: JobProgress,
+        language_model: LanguageModel,
+        *,
+        grammar: CompiledGrammar | None = None,
+    ) -> None:
         if job.counts_only:
             return  # its host has heard the length
         max_tokens = _longest_answer(job, progress.prompt, language_model)
-        self._tell(self._engine.admit(job, progress, max_tokens=max_tokens))
+        self._tell(self._engine.admit(job, progress, max_tokens=max_tokens, grammar=grammar))
 
     def _tell(self, steps: list[JobStep]) -> None:
         use = self._engine.prefix_cache_use()

@@ -14,6 +14,7 @@ import msgpack
 
 from cortex_adapters.mlx import engine_messages, jobs
 from cortex_adapters.mlx.device import MemoryUse
+from cortex_adapters.mlx.grammars import Grammar
 from cortex_adapters.mlx.prefix_cache_use import PrefixCacheUse
 from cortex_adapters.mlx.worker_log import WorkerLogged
 from cortex_domain import errors, events, generation, language_models, messages
@@ -39,6 +40,7 @@ _DATACLASSES = (
     jobs.Job,
     jobs.JobProgress,
     jobs.JobStep,
+    Grammar,
     MemoryUse,
     PrefixCacheUse,
     WorkerLogged,

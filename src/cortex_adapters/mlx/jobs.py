@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import NewType, Self
 
+from cortex_adapters.mlx.grammars import Grammar
 from cortex_domain.errors import CortexError
 from cortex_domain.events import GenerationEvent
 from cortex_domain.generation import Priority, SamplingParameters
@@ -31,6 +32,7 @@ class Job:
         accepted_s: When the host was asked, by `time.monotonic`, which the processes of one machine share.
         copies: Jobs that ask the same, each with the seed of its place, and go on from this one's prompt once it has
             been read; empty when it is a copy itself, or was accepted once.
+        grammar: What the answer is held to; None leaves it free.
         counts_only: Whether it is over once it is accepted, because only the length of its prompt is wanted.
     """
 
@@ -46,6 +48,7 @@ class Job:
     priority: Priority = Priority.INTERACTIVE
     deadline_s: float | None = None
     copies: tuple[JobId, ...] = ()
+    grammar: Grammar | None = None
     counts_only: bool = False
 
     def as_copies(self) -> tuple[Self, ...]:

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import mlx.core as mx
@@ -15,6 +16,7 @@ from cortex_adapters.mlx.batch_sampling import RowSampler
 from cortex_adapters.mlx.device import is_out_of_memory
 from cortex_adapters.mlx.fair_queue import FairQueue
 from cortex_adapters.mlx.fetching_jobs import FetchingJobs
+from cortex_adapters.mlx.grammar_compiler import CompiledGrammar
 from cortex_adapters.mlx.jobs import Job, JobId, JobProgress, JobStep
 from cortex_adapters.mlx.logits_processors import make_logits_processors
 from cortex_adapters.mlx.message_positions import message_at
@@ -90,11 +92,13 @@ class ModelBatch:
         """What the jobs that have a row may come to take together, in bytes."""
         return self._promised_bytes(_all(self._jobs.values()))
 
-    def admit(self, job: Job, progress: JobProgress, *, max_tokens: int) -> list[JobStep]:
+    def admit(
+        self, job: Job, progress: JobProgress, *, max_tokens: int, grammar: CompiledGrammar | None = None
+    ) -> list[JobStep]:
         """Takes a job; it goes on at the next step that has room. One that cannot be taken ends at once."""
         try:
-            copies = [self._activate(copy, progress, max_tokens=max_tokens) for copy in job.as_copies()]
-            active = self._activate(job, progress, max_tokens=max_tokens, copies=copies)
+            activate = partial(self._activate, progress=progress, max_tokens=max_tokens, grammar=grammar)
+            active = activate(job, copies=[activate(copy) for copy in job.as_copies()])
             if not self._fetching.add(active):
                 self._enqueue(active)
         except Exception as error:
@@ -122,10 +126,16 @@ class ModelBatch:
         return steps
 
     def _activate(
-        self, job: Job, progress: JobProgress, *, max_tokens: int, copies: Sequence[ActiveJob] = ()
+        self,
+        job: Job,
+        *,
+        progress: JobProgress,
+        max_tokens: int,
+        grammar: CompiledGrammar | None,
+        copies: Sequence[ActiveJob] = (),
     ) -> ActiveJob:
         text = AnswerText(self.language_model.tokenizer.detokenizer, job.stop)
-        return ActiveJob(job, progress, text, max_tokens=max_tokens, copies=copies)
+        return ActiveJob(job, progress, text, max_tokens=max_tokens, copies=copies, grammar=grammar)
 
     def _try_out(self, prompt_lengths: Sequence[int], step: Callable[[], object]) -> None:
         for sampling, length in zip(_TRIALS, prompt_lengths, strict=False):
@@ -258,9 +268,9 @@ class ModelBatch:
         uid = self._generator.insert_row(
             list(progress.prompt + progress.answer),
             max_tokens=active.max_tokens - told,
-            sampler=RowSampler(job.sampling, position=told),
+            sampler=active.begin_row(),
             logits_processors=make_logits_processors(job.sampling, prompt_tokens=len(progress.prompt)),
-            copies=[RowSampler(copy.job.sampling) for copy in active.copies],
+            copies=[copy.begin_row() for copy in active.copies],
         )
         self._jobs[uid] = active
 
@@ -284,6 +294,8 @@ class ModelBatch:
         job_id = self._jobs[uid].job.id
         try:
             step = JobStep(job_id=job_id, tokens=tokens, outputs=tuple(events))
+        except CortexError as error:
+            step = JobStep(job_id=job_id, outputs=(error,))
         except Exception as error:
             logger.exception("Reading the answer of job %s failed", job_id)
             step = _failed(job_id, "The answer could not be read", error)

@@ -13,6 +13,7 @@ from mlx_lm.tokenizer_utils import TokenizerWrapper
 from cortex_adapters.mlx.context_window import context_window_of
 from cortex_adapters.mlx.device import available_memory_bytes, is_out_of_memory
 from cortex_adapters.mlx.draft_model import DraftModel, load_draft_model
+from cortex_adapters.mlx.grammar_compiler import GrammarCompiler
 from cortex_adapters.mlx.kv_cache_measurement import measure_kv_cache
 from cortex_adapters.mlx.lora_weights import add_lora_weights
 from cortex_adapters.mlx.memory_guard import FIRST_CHAT_TOKENS, MemoryGuard
@@ -42,6 +43,7 @@ class LanguageModel:
         estimate: What its files had promised.
         options: How it was loaded.
         draft: Guesses for it; None when nothing does.
+        grammars: Compiles what its answers are held to.
     """
 
     id: ModelId
@@ -55,6 +57,7 @@ class LanguageModel:
     estimate: ModelMemory
     options: LoadOptions
     draft: DraftModel | None
+    grammars: GrammarCompiler
 
     def as_loaded(self) -> LoadedModel:
         """Describes it to the domain."""
@@ -110,6 +113,7 @@ def load_language_model(
         estimate=estimate,
         options=options,
         draft=draft,
+        grammars=GrammarCompiler(tokenizer),
     )
 
 

@@ -13,7 +13,9 @@ import jinja2
 
 from cortex_adapters.mlx.abortable_thread import AbortableThread
 from cortex_adapters.mlx.fair_queue import FairQueue, shares_of
-from cortex_adapters.mlx.jobs import Job, JobId
+from cortex_adapters.mlx.grammar_compiler import CompiledGrammar
+from cortex_adapters.mlx.grammars import Grammar
+from cortex_adapters.mlx.jobs import Job, JobId, JobProgress
 from cortex_adapters.mlx.literal_texts import LiteralTexts
 from cortex_domain.errors import CortexError, GeneratorFailedError, InvalidModelError, InvalidRequestError
 from cortex_domain.language_models import ModelId
@@ -23,6 +25,8 @@ RENDERING_DEADLINE_S = 10.0
 _RENDERINGS_AT_ONCE = 2
 # No tokenizer packs ordinary text more tightly, so what is cut off here was beyond the window anyway.
 _MAX_CHARACTERS_PER_TOKEN = 32
+
+CompileGrammar = Callable[[Grammar], CompiledGrammar]
 
 
 class Tokenizer(Protocol):
@@ -46,16 +50,20 @@ class RenderedPrompt:
     Attributes:
         job: The job.
         outcome: Token ids, at least one; or why there are none.
+        grammar: What its answer is held to, compiled; None leaves it free.
+        progress: How far the job was; None when it is new.
     """
 
     job: Job
     outcome: tuple[int, ...] | CortexError
+    grammar: CompiledGrammar | None = None
+    progress: JobProgress | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rendering:
     job: Job
-    render: Callable[[], tuple[int, ...]]
+    render: Callable[[], RenderedPrompt]
 
 
 class PromptQueue:
@@ -74,7 +82,7 @@ class PromptQueue:
         self._on_rendered = on_rendered
         self._deadline_s = deadline_s
         self._waiting: FairQueue[_Rendering] = FairQueue()
-        self._running: dict[JobId, tuple[Job, AbortableThread[tuple[int, ...]]]] = {}
+        self._running: dict[JobId, tuple[Job, AbortableThread[RenderedPrompt]]] = {}
 
     @property
     def is_busy(self) -> bool:
@@ -82,14 +90,28 @@ class PromptQueue:
         return bool(self._running or self._waiting)
 
     def add(
-        self, job: Job, tokenizer: Tokenizer, *, context_window: int | None, special_texts: Collection[str] = ()
+        self,
+        job: Job,
+        tokenizer: Tokenizer,
+        *,
+        context_window: int | None,
+        special_texts: Collection[str] = (),
+        compile_grammar: CompileGrammar | None = None,
     ) -> None:
-        """Has a job's chat rendered, see `render_prompt`."""
+        """Has a job's chat rendered, see `render_prompt`, and its grammar compiled."""
         render = partial(
             render_prompt, tokenizer, job.messages, context_window=context_window, special_texts=special_texts
         )
-        self._waiting.add(job, _Rendering(job=job, render=render))
-        self._start_next()
+        self._add(job, lambda: RenderedPrompt(job=job, outcome=render(), grammar=_compiled(job, compile_grammar)))
+
+    def add_known(self, job: Job, progress: JobProgress, *, compile_grammar: CompileGrammar) -> None:
+        """Has the grammar compiled of a job whose prompt is rendered already."""
+        self._add(
+            job,
+            lambda: RenderedPrompt(
+                job=job, outcome=progress.prompt, grammar=_compiled(job, compile_grammar), progress=progress
+            ),
+        )
 
     def drop(self, job_id: JobId) -> None:
         """Forgets a job's chat; one that is not here is left alone."""
@@ -111,6 +133,10 @@ class PromptQueue:
         for _, thread in self._running.values():
             thread.abort()
 
+    def _add(self, job: Job, render: Callable[[], RenderedPrompt]) -> None:
+        self._waiting.add(job, _Rendering(job=job, render=render))
+        self._start_next()
+
     def _start_next(self) -> None:
         while len(self._running) < _RENDERINGS_AT_ONCE and (following := self._take_next()) is not None:
             job = following.job
@@ -123,9 +149,10 @@ class PromptQueue:
             self._waiting.take(following.job.id)
         return following
 
-    def _tell(self, job: Job, outcome: tuple[int, ...] | Exception) -> None:
-        translated = self._translated(job.model_id, outcome) if isinstance(outcome, Exception) else outcome
-        self._on_rendered(RenderedPrompt(job=job, outcome=translated))
+    def _tell(self, job: Job, outcome: RenderedPrompt | Exception) -> None:
+        if isinstance(outcome, Exception):
+            outcome = RenderedPrompt(job=job, outcome=self._translated(job.model_id, outcome))
+        self._on_rendered(outcome)
 
     def _translated(self, model_id: ModelId, error: Exception) -> CortexError:
         if isinstance(error, CortexError):
@@ -135,6 +162,12 @@ class PromptQueue:
             return InvalidModelError(model_id=model_id, reason=reason)
         # Only the type: what a tokenizer says of a text may quote it.
         return GeneratorFailedError(f"The prompt could not be rendered: {type(error).__name__}.")
+
+
+def _compiled(job: Job, compile_grammar: CompileGrammar | None) -> CompiledGrammar | None:
+    if job.grammar is None or compile_grammar is None or job.counts_only:
+        return None
+    return compile_grammar(job.grammar)
 
 
 def render_prompt(

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from cortex_adapters.mlx.choice_streams import ChoiceStreams
 from cortex_adapters.mlx.engine_host import EngineHost
+from cortex_adapters.mlx.grammars import grammar_of
 from cortex_adapters.mlx.job_deadline import held_to_deadline
 from cortex_adapters.mlx.jobs import Job
 from cortex_adapters.mlx.open_job import OpenJob
@@ -38,6 +39,11 @@ class MlxTextGenerator(TextGenerator, GenerationSuspender, PromptCounter):
             Capability.FREQUENCY_PENALTY,
             Capability.LOGIT_BIAS,
             Capability.CHOICES,
+            Capability.JSON_SCHEMA_OUTPUT,
+            Capability.REGEX_OUTPUT,
+            Capability.LARK_OUTPUT,
+            Capability.GBNF_OUTPUT,
+            Capability.CHOICE_OUTPUT,
         }
     )
 
@@ -149,6 +155,7 @@ class MlxTextGenerator(TextGenerator, GenerationSuspender, PromptCounter):
             max_tokens=None if request.shortens_to_fit else request.max_tokens,
             default_max_tokens=self._longest_open_answer(request),
             stop=request.stop,
+            grammar=None if request.output is None else grammar_of(request.output),
             owner=request.owner,
             priority=request.priority,
             accepted_s=now_s,

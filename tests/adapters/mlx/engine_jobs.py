@@ -3,6 +3,7 @@
 from typing import Any
 
 from cortex_adapters.mlx.engine_host import EngineHost
+from cortex_adapters.mlx.grammars import Grammar
 from cortex_adapters.mlx.jobs import Job, JobId
 from cortex_adapters.mlx.open_job import OpenJob
 from cortex_domain.event_stream import collect
@@ -25,6 +26,7 @@ def make_job(
     owner: str = "",
     priority: Priority = Priority.INTERACTIVE,
     stop: tuple[str, ...] = (),
+    grammar: Grammar | None = None,
 ) -> Job:
     return Job(
         id=JobId(number),
@@ -34,6 +36,7 @@ def make_job(
         max_tokens=max_tokens,
         default_max_tokens=24,
         stop=stop,
+        grammar=grammar,
         owner=owner,
         accepted_s=0.0,
         priority=priority,

@@ -8,10 +8,12 @@ from typing import Any
 
 from cortex_adapters.mlx.engine import Engine
 from cortex_adapters.mlx.engine_options import EngineOptions
+from cortex_adapters.mlx.grammars import Grammar
 from cortex_adapters.mlx.jobs import Job, JobId, JobProgress, JobStep
 from cortex_adapters.mlx.prefix_cache_use import PrefixCacheLimits
+from cortex_domain.errors import CortexError
 from cortex_domain.events import GenerationFinished, PrefillProgress
-from cortex_domain.generation import CacheMiss, SamplingParameters, TokenUsage
+from cortex_domain.generation import CacheMiss, FinishReason, SamplingParameters, TokenUsage
 from cortex_domain.language_models import LoadOptions, ModelFiles
 from cortex_domain.messages import user_message
 
@@ -30,6 +32,7 @@ class Ask:
     answer: Sequence[int] = ()
     sampling: SamplingParameters = GREEDY
     owner: str = ""
+    grammar: Grammar | None = None
     cancel_after: int | None = None
 
 
@@ -40,6 +43,8 @@ class Run:
     tokens: list[int]
     progress: list[PrefillProgress]
     usage: TokenUsage | None = None
+    finish_reason: FinishReason | None = None
+    error: CortexError | None = None
     steps: int = 0
     is_over: bool = False
 
@@ -61,6 +66,10 @@ class Run:
                 self.progress.append(output)
             elif isinstance(output, GenerationFinished):
                 self.usage = output.usage
+                self.finish_reason = output.finish_reason
+                self.is_over = True
+            elif isinstance(output, CortexError):
+                self.error = output
                 self.is_over = True
 
 
@@ -95,6 +104,11 @@ class DrivenEngine:
                 time.sleep(0.001)  # something comes from disk
         return runs
 
+    def text_of(self, run: Run) -> str:
+        """The answer without its end token."""
+        text: str = self.model.tokenizer.decode(run.tokens, skip_special_tokens=True)
+        return text
+
     def end(self) -> None:
         """Leaves as little behind as `close` would, without ending MLX on this thread."""
         self.engine.unload(self.model_id)
@@ -111,12 +125,14 @@ class DrivenEngine:
             default_max_tokens=MAX_TOKENS,
             stop=(),
             owner=ask.owner,
+            grammar=ask.grammar,
             accepted_s=time.monotonic(),
         )
         progress = JobProgress(prompt=tuple(ask.prompt), answer=tuple(ask.answer))
         self.last_job_id = job_id
         self._runs[job_id] = ask, Run(list(ask.answer), [])
-        assert self.engine.admit(job, progress, max_tokens=MAX_TOKENS) == []
+        grammar = None if ask.grammar is None else self.model.grammars.compile(ask.grammar)
+        assert self.engine.admit(job, progress, max_tokens=MAX_TOKENS, grammar=grammar) == []
         return self._runs[job_id][1]
 
     def step(self) -> None:

@@ -31,6 +31,7 @@ from cortex_adapters.mlx.engine_messages import (
     UnloadModel,
 )
 from cortex_adapters.mlx.frames import HEADER, decode_body, encode_frame
+from cortex_adapters.mlx.grammars import Grammar
 from cortex_adapters.mlx.jobs import Job, JobId, JobProgress, JobStep
 from cortex_adapters.mlx.prefix_cache_use import PrefixCacheUse
 from cortex_adapters.mlx.worker_log import WorkerLogged
@@ -142,6 +143,8 @@ JOBS = st.builds(
     priority=st.sampled_from(Priority),
     deadline_s=st.none() | SECONDS,
     copies=st.lists(NUMBERS.map(JobId), max_size=3).map(tuple),
+    grammar=st.none()
+    | st.builds(Grammar, text=TEXTS, is_gbnf=st.booleans(), parameter=TEXTS, trigger=st.none() | TEXTS),
 )
 PROGRESSES = st.builds(JobProgress, prompt=TOKENS, answer=TOKENS, first_token_s=st.none() | SECONDS)
 FILES = st.builds(
