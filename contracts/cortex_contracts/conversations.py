@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from cortex_domain.errors import CortexError
-from cortex_domain.events import GenerationEvent, GenerationFinished, GenerationStarted, ReasoningDelta, TextDelta
+from cortex_domain.events import (
+    GenerationEvent,
+    GenerationFinished,
+    GenerationStarted,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallFinished,
+)
 from cortex_domain.generation import GenerationRequest, SamplingParameters
 from cortex_domain.language_models import ModelFiles
 from cortex_domain.messages import user_message
@@ -67,6 +74,11 @@ class Reading:
     def logprobs(self) -> Sequence[TokenLogprob]:
         """The tokens that were told of, in order."""
         return [token for event in self.events if isinstance(event, TextDelta) for token in event.logprobs]
+
+    @property
+    def tool_calls(self) -> Sequence[ToolCallFinished]:
+        """The tool calls that are whole."""
+        return [event for event in self.events if isinstance(event, ToolCallFinished)]
 
     @property
     def started(self) -> GenerationStarted:

@@ -113,6 +113,14 @@ REQUIREMENTS: Mapping[str, str] = MappingProxyType(
         "text_generator.raw_prompt": (
             "If declared, a prompt is continued as it stands, as text or as tokens; else refused."
         ),
+        "text_generator.tools": (
+            "If declared, a tool that must be called is called, with arguments that its schema allows; else refused."
+        ),
+        "text_generator.named_tool_is_called": "The tool that is named is called, and no other.",
+        "text_generator.no_tool_when_none": "The choice none gives the answer that there is without tools.",
+        "text_generator.single_tool_call": "Without parallel calls an answer has one call.",
+        "text_generator.tool_call_deltas": "The deltas of a call name it first, and add up to it.",
+        "text_generator.tool_results_are_read": "Calls made before and their results are part of the prompt.",
         "text_generator.image_input": "If declared, an image is accepted; else refused.",
         "text_generator.audio_input": "If declared, a sound is accepted; else refused.",
         "text_generator.refused_on_entering": "A refusal is raised on entering, before any event.",

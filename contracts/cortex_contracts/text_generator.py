@@ -19,6 +19,7 @@ from cortex_contracts.conversations import COUNTING, GREEDY, Reading, chat, read
 from cortex_contracts.event_loop_turns import counted_turns
 from cortex_contracts.leaving import WAYS_TO_LEAVE
 from cortex_contracts.tiny_media import PNG, WAV
+from cortex_contracts.tool_requests import DOOR, THERMOMETER, UNITS, named, required, with_result, with_tools
 from cortex_domain.errors import (
     ContextWindowExceededError,
     CortexError,
@@ -28,7 +29,14 @@ from cortex_domain.errors import (
     UnsupportedCapabilityError,
 )
 from cortex_domain.event_stream import GenerationRules
-from cortex_domain.events import ChoiceFinished, GenerationFinished, PrefillProgress, TextDelta
+from cortex_domain.events import (
+    ChoiceFinished,
+    GenerationFinished,
+    PrefillProgress,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallFinished,
+)
 from cortex_domain.generation import FinishReason, GenerationRequest, ReasoningEffort, SamplingParameters
 from cortex_domain.language_models import Capability, LoadedModel, ModelFiles, ModelId
 from cortex_domain.messages import AudioPart, ContentPart, ImagePart, Message, Role, TextPart
@@ -42,6 +50,8 @@ from cortex_domain.output_constraints import (
 )
 from cortex_domain.ports import EngineMonitor, ModelLoader, TextGenerator
 from cortex_domain.token_logprobs import LEAST_LOGPROB, TokenLogprob
+from cortex_domain.tool_call_rules import ToolCallRules
+from cortex_domain.tools import ToolChoice, ToolChoiceMode
 
 ANSWERS_AT_ONCE = 4
 CONSTRAINED_TOKENS = 40
@@ -379,6 +389,68 @@ class TextGeneratorContract:
         assert isinstance(unknown, InvalidRequestError)
         assert unknown.parameter == "prompt"
 
+    @checks("text_generator.tools")
+    async def test_tools(self, harness: TextGeneratorHarness) -> None:
+        """Asks for a call of either of two tools."""
+        request = with_tools(harness.files, required())
+        if await _is_refused(harness, Capability.TOOLS, request):
+            return
+        reading = await read(harness.generator, request)
+        assert reading.tool_calls, f"No tool was called; the answer is {reading.text!r}."
+        assert reading.finished.finish_reason is FinishReason.TOOL_CALLS
+        for call in reading.tool_calls:
+            arguments = json.loads(call.arguments)
+            allowed = [{"unit": unit} for unit in UNITS] if call.name == THERMOMETER.name else [{}]
+            assert call.name in (THERMOMETER.name, DOOR.name)
+            assert arguments in allowed
+
+    @checks("text_generator.named_tool_is_called")
+    async def test_named_tool_is_called(self, harness: TextGeneratorHarness) -> None:
+        """Names each of two tools in turn."""
+        for tool in (DOOR, THERMOMETER) if _has_tools(harness) else ():
+            reading = await read(harness.generator, with_tools(harness.files, named(tool)))
+            assert {call.name for call in reading.tool_calls} == {tool.name}
+
+    @checks("text_generator.no_tool_when_none")
+    async def test_no_tool_when_none(self, harness: TextGeneratorHarness) -> None:
+        """Compares an answer with tools that must not be used with one without tools."""
+        request = with_tools(harness.files, ToolChoice(mode=ToolChoiceMode.NONE))
+        without = await read(harness.generator, replace(request, tools=(), max_tokens=12))
+        beside = await read(harness.generator, replace(request, max_tokens=12))
+        assert (beside.text, beside.started.prompt_tokens) == (without.text, without.started.prompt_tokens)
+        assert not beside.tool_calls
+
+    @checks("text_generator.single_tool_call")
+    async def test_single_tool_call(self, harness: TextGeneratorHarness) -> None:
+        """Asks for a call where several are not allowed."""
+        if _has_tools(harness):
+            reading = await read(harness.generator, with_tools(harness.files, named(DOOR)))
+            assert len(reading.tool_calls) == 1
+
+    @checks("text_generator.tool_call_deltas")
+    async def test_tool_call_deltas(self, harness: TextGeneratorHarness) -> None:
+        """Holds the events of a call against the rules of the domain."""
+        if not _has_tools(harness):
+            return
+        reading = await read(harness.generator, with_tools(harness.files, named(THERMOMETER)))
+        rules = ToolCallRules()
+        for event in reading.events:
+            if isinstance(event, ToolCallDelta):
+                rules.accept_delta(event)
+            elif isinstance(event, ToolCallFinished):
+                rules.accept_end(event)
+        rules.close(reading.finished.finish_reason, reading.finished.detail)
+        assert rules.calls
+
+    @checks("text_generator.tool_results_are_read")
+    async def test_tool_results_are_read(self, harness: TextGeneratorHarness) -> None:
+        """Compares the lengths of two prompts whose chats differ in what a tool returned."""
+        if not _has_tools(harness):
+            return
+        short = await read(harness.generator, with_result(harness.files, "20"))
+        long = await read(harness.generator, with_result(harness.files, "It is 20 degrees, as warm as it has to be."))
+        assert long.started.prompt_tokens > short.started.prompt_tokens
+
     @checks("text_generator.image_input")
     async def test_image_input(self, harness: TextGeneratorHarness) -> None:
         """Sends a picture of one pixel."""
@@ -540,6 +612,11 @@ def _require_ranked(token: TokenLogprob) -> None:
     assert ranked == sorted(ranked, reverse=True)
     assert LEAST_LOGPROB <= ranked[-1] <= token.logprob == ranked[0] <= 0
     assert len({alternative.token_id for alternative in token.top}) == len(ranked)
+
+
+def _has_tools(harness: TextGeneratorHarness) -> bool:
+    """Tells whether tools are declared; that they are refused otherwise is tested once, by `test_tools`."""
+    return Capability.TOOLS in harness.generator.capabilities
 
 
 def _biased(harness: TextGeneratorHarness, bias: dict[int, float]) -> GenerationRequest:

@@ -18,6 +18,8 @@ from cortex_domain.events import (
     PullStarted,
     ReasoningDelta,
     TextDelta,
+    ToolCallDelta,
+    ToolCallFinished,
 )
 from cortex_domain.generation import (
     CacheMiss,
@@ -51,8 +53,11 @@ from cortex_domain.messages import (
     ReasoningPart,
     Role,
     TextPart,
+    ToolCallPart,
+    ToolResultPart,
     assistant_message,
     system_message,
+    tool_message,
     user_message,
 )
 from cortex_domain.output_constraints import (
@@ -64,6 +69,7 @@ from cortex_domain.output_constraints import (
     RegexOutput,
 )
 from cortex_domain.token_logprobs import TokenLogprob
+from cortex_domain.tools import ToolChoice, ToolChoiceMode, ToolDefinition
 
 __all__ = [
     "AudioPart",
@@ -115,10 +121,18 @@ __all__ = [
     "TextPart",
     "TokenLogprob",
     "TokenUsage",
+    "ToolCallDelta",
+    "ToolCallFinished",
+    "ToolCallPart",
+    "ToolChoice",
+    "ToolChoiceMode",
+    "ToolDefinition",
+    "ToolResultPart",
     "assistant_message",
     "collect",
     "collect_pull",
     "parse_model_id",
     "system_message",
+    "tool_message",
     "user_message",
 ]

@@ -4,13 +4,13 @@ A generation is `GenerationStarted`, any number of `PrefillProgress`, any number
 `GenerationFinished`. When several answers were asked for, each ends with a `ChoiceFinished`, and the deltas of all come
 interleaved. A pull is `PullStarted`, any number of `PullProgress`, `PullFinished`. A stream that fails raises instead
 of finishing.
+Tool calls stand among the deltas, by the rules of `cortex_domain.tool_call_rules`.
 """
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from typing import TypeVar, assert_never
 
-from cortex_domain.errors import ContractViolationError
 from cortex_domain.events import (
     ChoiceFinished,
     GenerationEvent,
@@ -23,9 +23,13 @@ from cortex_domain.events import (
     PullStarted,
     ReasoningDelta,
     TextDelta,
+    ToolCallDelta,
+    ToolCallFinished,
 )
-from cortex_domain.generation import Choice, FinishReason, GenerationResult
+from cortex_domain.generation import Choice, GenerationResult
+from cortex_domain.stream_violations import require
 from cortex_domain.token_logprobs import TokenLogprob
+from cortex_domain.tool_call_rules import ToolCallRules
 
 EventT = TypeVar("EventT")
 
@@ -43,13 +47,9 @@ class GenerationRules:
         self._texts: defaultdict[int, list[str]] = defaultdict(list)
         self._reasonings: defaultdict[int, list[str]] = defaultdict(list)
         self._logprobs: defaultdict[int, list[TokenLogprob]] = defaultdict(list)
-        self._endings: dict[int, ChoiceFinished | GenerationFinished] = {}
+        self._calls: defaultdict[int, ToolCallRules] = defaultdict(ToolCallRules)
+        self._endings: dict[int, ChoiceFinished] = {}
         self._processed_tokens = 0
-
-    @property
-    def texts(self) -> list[str]:
-        """Pieces of the first answer so far."""
-        return self._texts[0]
 
     @property
     def choices(self) -> tuple[Choice, ...]:
@@ -61,15 +61,17 @@ class GenerationRules:
                 finish_reason=ending.finish_reason,
                 stop_text=ending.stop_text,
                 logprobs=tuple(self._logprobs[choice]),
+                tool_calls=self._calls[choice].calls,
+                detail=ending.detail,
             )
             for choice, ending in sorted(self._endings.items(), key=lambda item: item[0])
         )
 
     def accept(self, event: GenerationEvent, /) -> None:
         """Takes the next event."""
-        _require(self.finished is None, f"{event.type!r} came after 'done'")
+        require(self.finished is None, f"{event.type!r} came after 'done'")
         is_first = isinstance(event, GenerationStarted)
-        _require(is_first == (self.started is None), f"{event.type!r} is out of place: 'started' comes first and once")
+        require(is_first == (self.started is None), f"{event.type!r} is out of place: 'started' comes first and once")
         match event:
             case GenerationStarted():
                 self.started = event
@@ -79,9 +81,14 @@ class GenerationRules:
                 self._accept_text(event)
             case ReasoningDelta():
                 self._accept_reasoning(event)
-            case ChoiceFinished():
+            case ToolCallDelta():
                 self._require_open(event)
-                self._endings[event.choice] = event
+                self._calls[event.choice].accept_delta(event)
+            case ToolCallFinished():
+                self._require_open(event)
+                self._calls[event.choice].accept_end(event)
+            case ChoiceFinished():
+                self._accept_choice_end(event)
             case GenerationFinished():
                 self._accept_end(event)
             case _:
@@ -89,40 +96,52 @@ class GenerationRules:
 
     def close(self) -> None:
         """Takes the end of the stream."""
-        _require(self.finished is not None, "the stream ended without 'done'")
+        require(self.finished is not None, "the stream ended without 'done'")
 
     def _accept_progress(self, event: PrefillProgress) -> None:
-        _require(not (self._said or self._endings), "'prefill_progress' came after the first delta")
+        require(not (self._said or self._endings), "'prefill_progress' came after the first delta")
         within = self._processed_tokens <= event.processed_tokens <= event.total_tokens
-        _require(within, "'prefill_progress' shrank or passed its total")
+        require(within, "'prefill_progress' shrank or passed its total")
         self._processed_tokens = event.processed_tokens
 
     def _accept_text(self, event: TextDelta) -> None:
-        _require(bool(event.text or event.logprobs), "a 'text_delta' is empty")
+        require(bool(event.text or event.logprobs), "a 'text_delta' is empty")
         self._require_open(event)
         self._texts[event.choice].append(event.text)
         self._logprobs[event.choice] += event.logprobs
+        self._calls[event.choice].accept_text()
 
     def _accept_reasoning(self, event: ReasoningDelta) -> None:
-        _require(bool(event.text), "a 'reasoning_delta' is empty")
+        require(bool(event.text), "a 'reasoning_delta' is empty")
         self._require_open(event)
         self._reasonings[event.choice].append(event.text)
 
     @property
     def _said(self) -> set[int]:
         """The choices of which there is anything."""
-        return {choice for pieces in (self._texts, self._reasonings) for choice, said in pieces.items() if said}
+        return {*self._texts, *self._reasonings, *self._calls}
 
-    def _require_open(self, event: TextDelta | ReasoningDelta | ChoiceFinished) -> None:
-        _require(event.choice >= 0, f"{event.type!r} has a choice below 0")
-        _require(event.choice not in self._endings, f"{event.type!r} came after the choice's 'choice_done'")
+    def _accept_choice_end(self, event: ChoiceFinished) -> None:
+        self._require_open(event)
+        self._calls[event.choice].close(event.finish_reason, event.detail)
+        self._endings[event.choice] = event
+
+    def _require_open(
+        self, event: TextDelta | ReasoningDelta | ToolCallDelta | ToolCallFinished | ChoiceFinished
+    ) -> None:
+        require(event.choice >= 0, f"{event.type!r} has a choice below 0")
+        require(event.choice not in self._endings, f"{event.type!r} came after the choice's 'choice_done'")
 
     def _accept_end(self, event: GenerationFinished) -> None:
-        endings = self._endings = self._endings or {0: event}
-        is_first = 0 in endings and _ending_facts(endings[0]) == _ending_facts(event)
-        _require(is_first, "'done' has not the finish_reason and stop_text of the first choice")
-        _require(max(endings) < len(endings), "a choice between others has no 'choice_done'")
-        _require(self._said <= endings.keys(), "'done' came before the 'choice_done' of a choice")
+        first = ChoiceFinished(
+            choice=0, finish_reason=event.finish_reason, stop_text=event.stop_text, detail=event.detail
+        )
+        if not self._endings:
+            self._accept_choice_end(first)
+        endings = self._endings
+        require(endings.get(0) == first, "'done' does not end as the first choice did")
+        require(max(endings) < len(endings), "a choice between others has no 'choice_done'")
+        require(self._said <= endings.keys(), "'done' came before the 'choice_done' of a choice")
         self.finished = event
 
 
@@ -140,15 +159,15 @@ class PullRules:
 
     def accept(self, event: PullEvent, /) -> None:
         """Takes the next event."""
-        _require(self.finished is None, f"{event.type!r} came after 'done'")
+        require(self.finished is None, f"{event.type!r} came after 'done'")
         is_first = isinstance(event, PullStarted)
-        _require(is_first == (self.started is None), f"{event.type!r} is out of place: 'started' comes first and once")
+        require(is_first == (self.started is None), f"{event.type!r} is out of place: 'started' comes first and once")
         match event:
             case PullStarted():
                 self.started = event
             case PullProgress():
                 within = self._completed_bytes <= event.completed_bytes <= event.total_bytes
-                _require(within, "'progress' shrank or passed its total")
+                require(within, "'progress' shrank or passed its total")
                 self._completed_bytes = event.completed_bytes
             case PullFinished():
                 self.finished = event
@@ -157,7 +176,7 @@ class PullRules:
 
     def close(self) -> None:
         """Takes the end of the stream."""
-        _require(self.finished is not None, "the stream ended without 'done'")
+        require(self.finished is not None, "the stream ended without 'done'")
 
 
 async def collect(events: AsyncIterator[GenerationEvent], /) -> GenerationResult:
@@ -176,7 +195,7 @@ async def collect(events: AsyncIterator[GenerationEvent], /) -> GenerationResult
         generation_id=rules.started.generation_id,
         model=rules.started.model,
         created_s=rules.started.created_s,
-        text="".join(rules.texts),
+        text=rules.choices[0].text,
         finish_reason=rules.finished.finish_reason,
         choices=rules.choices,
         usage=rules.finished.usage,
@@ -199,15 +218,6 @@ async def collect_pull(events: AsyncIterator[PullEvent], /) -> PullFinished:
     return rules.finished
 
 
-def _ending_facts(event: ChoiceFinished | GenerationFinished) -> tuple[FinishReason, str | None]:
-    return event.finish_reason, event.stop_text
-
-
 async def _follow(events: AsyncIterator[EventT], accept: Callable[[EventT], None]) -> None:
     async for event in events:
         accept(event)
-
-
-def _require(holds: bool, violation: str) -> None:
-    if not holds:
-        raise ContractViolationError(f"The adapter broke its event stream: {violation}.")

@@ -77,6 +77,46 @@ class ReasoningDelta:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallDelta:
+    """The next piece of a tool call; the first one of a call names it and is empty.
+
+    Attributes:
+        choice: Which of the answers goes on, counted from 0.
+        index: Which of its calls, counted from 0.
+        id: The call's id.
+        name: The tool.
+        arguments: To be appended to what came before; together the JSON text of an object.
+    """
+
+    type: Literal["tool_call_delta"] = "tool_call_delta"
+    choice: int = 0
+    index: int
+    id: str
+    name: str
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallFinished:
+    """A tool call is complete.
+
+    Attributes:
+        choice: Which of the answers it belongs to, counted from 0.
+        index: Which of its calls, counted from 0.
+        id: The call's id.
+        name: The tool.
+        arguments: JSON text of an object.
+    """
+
+    type: Literal["tool_call"] = "tool_call"
+    choice: int = 0
+    index: int
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChoiceFinished:
     """One of several answers is complete; a request for a single one has no such event.
 
@@ -84,12 +124,14 @@ class ChoiceFinished:
         choice: Which one, counted from 0.
         finish_reason: Why it ended.
         stop_text: Which of the request's stop texts ended it; None when none did.
+        detail: What is wrong with a tool call that is not whole; None when nothing is.
     """
 
     type: Literal["choice_done"] = "choice_done"
     choice: int
     finish_reason: FinishReason
     stop_text: str | None = None
+    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +143,7 @@ class GenerationFinished:
         usage: Tokens read and written, those of all answers together.
         timings: Where the time went, for the first answer.
         stop_text: Which of the request's stop texts ended the first answer; None when none did.
+        detail: What is wrong with a tool call of the first answer that is not whole; None when nothing is.
     """
 
     type: Literal["done"] = "done"
@@ -108,9 +151,19 @@ class GenerationFinished:
     usage: TokenUsage
     timings: GenerationTimings
     stop_text: str | None = None
+    detail: str | None = None
 
 
-GenerationEvent = GenerationStarted | PrefillProgress | ReasoningDelta | TextDelta | ChoiceFinished | GenerationFinished
+GenerationEvent = (
+    GenerationStarted
+    | PrefillProgress
+    | ReasoningDelta
+    | TextDelta
+    | ToolCallDelta
+    | ToolCallFinished
+    | ChoiceFinished
+    | GenerationFinished
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 import math
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -10,14 +10,16 @@ from typing import Self
 
 from cortex_domain.errors import InvalidRequestError
 from cortex_domain.language_models import Capability, ModelId
-from cortex_domain.messages import AudioPart, ImagePart, Message
+from cortex_domain.messages import AudioPart, ImagePart, Message, ToolCallPart
 from cortex_domain.output_constraints import OutputConstraint
 from cortex_domain.token_logprobs import MAX_TOP_LOGPROBS, TokenLogprob
+from cortex_domain.tools import ToolChoice, ToolChoiceMode, ToolDefinition
 
 MAX_SEED = 2**63 - 1
 MAX_STOP_TEXTS = 16
 MAX_CHOICES = 16
 MAX_OWNER_CHARACTERS = 128
+MAX_TOOLS = 128
 MAX_TIMEOUT_S = 86_400.0
 
 
@@ -148,6 +150,9 @@ class GenerationRequest:
             never does. None leaves it to the model.
         logprobs: Has each token of the answer told with its log-probability, and with so many of the most probable
             tokens in its place, 0 to 20; tokens of the reasoning are not told. None tells nothing of tokens.
+        tools: What the model may ask the caller to do, up to 128; the answer then may consist of tool calls.
+        tool_choice: Whether the model uses tools, and which.
+        parallel_tool_calls: Whether one answer may hold several calls.
         generation_id: Names this generation in events and logs.
     """
 
@@ -166,6 +171,9 @@ class GenerationRequest:
     output: OutputConstraint | None = None
     reasoning_effort: ReasoningEffort | None = None
     logprobs: int | None = None
+    tools: tuple[ToolDefinition, ...] = ()
+    tool_choice: ToolChoice = field(default_factory=ToolChoice)
+    parallel_tool_calls: bool = True
     generation_id: str = field(default_factory=new_generation_id, compare=False)
 
     def __post_init__(self) -> None:
@@ -181,6 +189,13 @@ class GenerationRequest:
             raise InvalidRequestError("A stop text must not be empty.", parameter="stop")
         if len(self.owner) > MAX_OWNER_CHARACTERS:
             raise InvalidRequestError(f"owner has at most {MAX_OWNER_CHARACTERS} characters.", parameter="owner")
+        self._require_usable_tools()
+        _require_known_calls(self.messages)
+
+    @property
+    def offered_tools(self) -> tuple[ToolDefinition, ...]:
+        """The tools that the model is told of."""
+        return () if self.tool_choice.mode is ToolChoiceMode.NONE else self.tools
 
     @property
     def needs(self) -> Mapping[Capability, str]:
@@ -201,6 +216,10 @@ class GenerationRequest:
             needs[Capability.LOGPROBS] = "logprobs"
         if self.prompt is not None:
             needs[Capability.RAW_PROMPT] = "prompt"
+        if self.offered_tools:
+            needs[Capability.TOOLS] = "tools"
+        elif any(message.tool_calls or message.tool_results for message in self.messages):
+            needs[Capability.TOOLS] = "messages"
         return needs
 
     def _require_one_beginning(self) -> None:
@@ -217,16 +236,32 @@ class GenerationRequest:
         elif min(self.prompt) < 0:
             raise InvalidRequestError("A token id is at least 0.", parameter="prompt")
 
+    def _require_usable_tools(self) -> None:
+        names = {tool.name for tool in self.tools}
+        if self.prompt is not None and self.offered_tools:
+            raise InvalidRequestError("A prompt has no place for tools. Send messages.", parameter="tools")
+        if len(self.tools) > MAX_TOOLS:
+            raise InvalidRequestError(f"At most {MAX_TOOLS} tools are allowed.", parameter="tools")
+        if len(names) < len(self.tools):
+            raise InvalidRequestError("Two tools have the same name.", parameter="tools")
+        if self.tool_choice.is_forced and not names:
+            raise InvalidRequestError("tool_choice asks for a call, and there are no tools.", parameter="tool_choice")
+        if self.tool_choice.name is not None and self.tool_choice.name not in names:
+            raise InvalidRequestError(
+                f"tool_choice names {self.tool_choice.name!r}, which is none of the tools.", parameter="tool_choice"
+            )
+
 
 class FinishReason(StrEnum):
     """Why an answer ended.
 
-    STOP: the model or a stop text ended it. LENGTH: max_tokens or the context window did. CANCELLED: the caller did, or
-    the deadline that it set.
+    STOP: the model or a stop text ended it. LENGTH: max_tokens or the context window did. TOOL_CALLS: the model waits
+    for the results of its tool calls, all of which are whole. CANCELLED: the caller did, or the deadline that it set.
     """
 
     STOP = "stop"
     LENGTH = "length"
+    TOOL_CALLS = "tool_calls"
     CANCELLED = "cancelled"
 
 
@@ -309,11 +344,15 @@ class Choice:
     """One of the answers to a request.
 
     Attributes:
-        text: The answer.
+        text: The answer; empty when it consists of tool calls.
         reasoning: What the model thought before it; empty when it did not, or does not tell.
         finish_reason: Why it ended.
         stop_text: Which of the request's stop texts ended it; None when none did.
-        logprobs: Its tokens, in order, but for an end token and those of a stop text alone; none unless asked for.
+        logprobs: Its text's tokens, in order, but for an end token and those of a stop text alone; none unless asked
+            for.
+        tool_calls: What the model asks for, in order. Unless the answer ended with TOOL_CALLS, the last one may be cut,
+            or not be what it should.
+        detail: What is wrong with a tool call that is not whole; None when nothing is.
     """
 
     text: str
@@ -321,6 +360,8 @@ class Choice:
     finish_reason: FinishReason
     stop_text: str | None = None
     logprobs: tuple[TokenLogprob, ...] = ()
+    tool_calls: tuple[ToolCallPart, ...] = ()
+    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -353,6 +394,29 @@ class GenerationResult:
     def reasoning(self) -> str:
         """What the model thought before its first answer."""
         return self.choices[0].reasoning
+
+    @property
+    def tool_calls(self) -> tuple[ToolCallPart, ...]:
+        """The tool calls of the first answer."""
+        return self.choices[0].tool_calls
+
+    @property
+    def detail(self) -> str | None:
+        """What is wrong with a tool call of the first answer; None when nothing is."""
+        return self.choices[0].detail
+
+
+def _require_known_calls(messages: Sequence[Message]) -> None:
+    """Makes sure that each result answers a call that was made before it."""
+    known: set[str] = set()
+    for message in messages:
+        known |= {call.id for call in message.tool_calls}
+        for result in message.tool_results:
+            if result.call_id not in known:
+                raise InvalidRequestError(
+                    f"A tool message answers the call {result.call_id!r}, which no message before it makes.",
+                    parameter="messages",
+                )
 
 
 def _require_within(parameter: str, value: float | None, low: float, high: float, *, above_low: bool = False) -> None:

@@ -2,7 +2,15 @@
 
 from dataclasses import replace
 
-from cortex_domain.events import ChoiceFinished, GenerationEvent, GenerationFinished, ReasoningDelta, TextDelta
+from cortex_domain.events import (
+    ChoiceFinished,
+    GenerationEvent,
+    GenerationFinished,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallFinished,
+)
 
 
 class MergedChoices:
@@ -22,7 +30,7 @@ class MergedChoices:
     def take(self, choice: int, event: GenerationEvent, /) -> tuple[GenerationEvent, ...]:
         """Takes the next event of an answer and returns what it means for the generation."""
         match event:
-            case TextDelta() | ReasoningDelta():
+            case TextDelta() | ReasoningDelta() | ToolCallDelta() | ToolCallFinished():
                 self._has_begun = True
                 return (replace(event, choice=choice),)
             case GenerationFinished():
@@ -34,7 +42,9 @@ class MergedChoices:
 
     def _end(self, choice: int, event: GenerationFinished) -> tuple[GenerationEvent, ...]:
         self._endings[choice] = event
-        finished = ChoiceFinished(choice=choice, finish_reason=event.finish_reason, stop_text=event.stop_text)
+        finished = ChoiceFinished(
+            choice=choice, finish_reason=event.finish_reason, stop_text=event.stop_text, detail=event.detail
+        )
         return (finished,) if len(self._endings) < self._n else (finished, self._whole())
 
     def _whole(self) -> GenerationFinished:

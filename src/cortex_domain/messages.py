@@ -12,6 +12,7 @@ class Role(StrEnum):
     SYSTEM = "system"
     USER = "user"
     ASSISTANT = "assistant"
+    TOOL = "tool"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,47 @@ class ReasoningPart:
         _require_unicode(self.text)
 
 
-ContentPart = TextPart | ImagePart | AudioPart | ReasoningPart
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallPart:
+    """A model's wish that a tool be used.
+
+    Attributes:
+        id: Names the call within its chat; not empty.
+        name: The tool; not empty.
+        arguments: JSON text of an object, as the model wrote it; anything else when the model made a mistake.
+    """
+
+    id: str
+    name: str
+    arguments: str
+
+    def __post_init__(self) -> None:
+        if not self.id or not self.name:
+            raise InvalidRequestError("A tool call needs an id and the name of a tool.", parameter="messages")
+        for text in (self.id, self.name, self.arguments):
+            _require_unicode(text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolResultPart:
+    """What came of a tool call.
+
+    Attributes:
+        call_id: The call's id.
+        text: What the tool returned, or why it failed; may be empty.
+        is_error: Whether it failed.
+    """
+
+    call_id: str
+    text: str
+    is_error: bool = False
+
+    def __post_init__(self) -> None:
+        for text in (self.call_id, self.text):
+            _require_unicode(text)
+
+
+ContentPart = TextPart | ImagePart | AudioPart | ReasoningPart | ToolCallPart | ToolResultPart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +127,8 @@ class Message:
 
     Attributes:
         role: Who speaks.
-        parts: What is said, in order; at least one part.
+        parts: What is said, in order; at least one part. Tool calls are said by the assistant, their results by the
+            tool, which says nothing else.
     """
 
     role: Role
@@ -97,6 +139,14 @@ class Message:
             raise InvalidRequestError("A message needs at least one part.", parameter="messages")
         if self.role is not Role.ASSISTANT and any(isinstance(part, ReasoningPart) for part in self.parts):
             raise InvalidRequestError("Only an assistant message has reasoning.", parameter="messages")
+        results = [isinstance(part, ToolResultPart) for part in self.parts]
+        if any(results) != (self.role is Role.TOOL) or any(results) != all(results):
+            raise InvalidRequestError(
+                "The role 'tool' says results of tool calls, and nothing else; other roles say none.",
+                parameter="messages",
+            )
+        if self.tool_calls and self.role is not Role.ASSISTANT:
+            raise InvalidRequestError("Only the assistant makes tool calls.", parameter="messages")
 
     @property
     def text(self) -> str:
@@ -107,6 +157,16 @@ class Message:
     def reasoning(self) -> str:
         """The reasoning parts joined without a separator; other parts are left out."""
         return "".join(part.text for part in self.parts if isinstance(part, ReasoningPart))
+
+    @property
+    def tool_calls(self) -> tuple[ToolCallPart, ...]:
+        """The tool calls, in order."""
+        return tuple(part for part in self.parts if isinstance(part, ToolCallPart))
+
+    @property
+    def tool_results(self) -> tuple[ToolResultPart, ...]:
+        """The results of tool calls, in order."""
+        return tuple(part for part in self.parts if isinstance(part, ToolResultPart))
 
 
 def system_message(text: str, /) -> Message:
@@ -122,6 +182,11 @@ def user_message(text: str, /) -> Message:
 def assistant_message(text: str, /) -> Message:
     """Builds an assistant message of one text part."""
     return Message(role=Role.ASSISTANT, parts=(TextPart(text=text),))
+
+
+def tool_message(call_id: str, text: str, /) -> Message:
+    """Builds the message that says what came of one tool call."""
+    return Message(role=Role.TOOL, parts=(ToolResultPart(call_id=call_id, text=text),))
 
 
 def _require_unicode(text: str) -> None:

@@ -51,6 +51,15 @@ from cortex_contracts.broken_adapters.wrong_requests import (
     never_shortens,
     never_thinks,
 )
+from cortex_contracts.broken_adapters.wrong_tool_calls import (
+    CallsTwice,
+    calls_any_tool,
+    forgets_results,
+    ignores_tools,
+    keeps_arguments_to_itself,
+    leaves_calls_open,
+    tells_of_tools_it_must_not_use,
+)
 from cortex_contracts.text_generator import TextGeneratorHarness
 from cortex_domain.events import GenerationStarted, PrefillProgress, TextDelta
 from cortex_domain.generation import SamplingParameters
@@ -141,6 +150,13 @@ BROKEN_TEXT_GENERATORS = (
     _undeclared(Capability.LOGPROBS, ignores_logprobs),
     _asking("text_generator.raw_prompt", answers_prompts),
     _undeclared(Capability.RAW_PROMPT, answers_prompts),
+    _asking("text_generator.tools", leaves_calls_open),
+    _undeclared(Capability.TOOLS, ignores_tools),
+    _asking("text_generator.named_tool_is_called", calls_any_tool),
+    _altering("text_generator.no_tool_when_none", tells_of_tools_it_must_not_use),
+    _breakage("text_generator.single_tool_call", CallsTwice.__name__, CallsTwice),
+    _altering("text_generator.tool_call_deltas", keeps_arguments_to_itself),
+    _asking("text_generator.tool_results_are_read", forgets_results),
     _undeclared(Capability.IMAGE_INPUT, ignoring_parts(ImagePart)),
     _undeclared(Capability.AUDIO_INPUT, ignoring_parts(AudioPart)),
     _breakage("text_generator.refused_on_entering", RefusesLate.__name__, RefusesLate),

@@ -13,6 +13,7 @@ from cortex_adapters.fake.engine_monitor import FakeEngineMonitor
 from cortex_adapters.fake.model_loader import FakeModelLoader
 from cortex_adapters.fake.model_store import ECHO_MODEL, FakeModelStore, ScriptedPull
 from cortex_adapters.fake.scripted_reply import ScriptedReply
+from cortex_adapters.fake.scripted_tool_call import ScriptedToolCall
 from cortex_adapters.fake.text_generator import HONOURED, FakeTextGenerator
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "FakeTextGenerator",
     "ScriptedPull",
     "ScriptedReply",
+    "ScriptedToolCall",
 ]

@@ -8,7 +8,7 @@ by top_p, top_k and min_p never change which word is drawn.
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from cortex_adapters.fake.scripted_reply import split_words
+from cortex_adapters.fake.words import split_words
 from cortex_domain.generation import SamplingParameters
 
 END = ""

@@ -3,7 +3,7 @@
 import math
 from collections.abc import AsyncIterator, Callable, Iterator
 
-from cortex_adapters.fake.scripted_reply import ScriptedReply
+from cortex_adapters.fake.scripted_reply import ScriptedReply, Token
 from cortex_domain.errors import ModelNotLoadedError
 from cortex_domain.events import (
     GenerationEvent,
@@ -12,6 +12,7 @@ from cortex_domain.events import (
     PrefillProgress,
     ReasoningDelta,
     TextDelta,
+    ToolCallFinished,
 )
 from cortex_domain.generation import FinishReason, GenerationRequest, GenerationTimings, TokenUsage
 from cortex_domain.language_models import LoadedModel, ModelId
@@ -59,6 +60,9 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
         self._accepted_s = clock.monotonic_s()
         self._prefilled_s = self._accepted_s
         self._token_times_s: list[float] = []
+        self._tokens = reply.tokens
+        self._open_call: str | None = None
+        self._has_calls = False
         self._has_started = False
         self._thoughts = reply.reasoning[:max_tokens]
         self._reasoning_tokens = 0
@@ -104,9 +108,9 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
             self._token_times_s.append(self._clock.monotonic_s())
             if piece:
                 yield ReasoningDelta(text=piece)
-        for piece in self._reply.pieces[: self._max_tokens - len(self._thoughts)]:
+        for token in self._tokens[: self._max_tokens - len(self._thoughts)]:
             yield self._delay_s
-            yield from self._say(piece)
+            yield from self._say(token)
             if self._stop_filter.stopped:
                 break
         yield 0.0
@@ -141,13 +145,19 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
     def _delay_s(self) -> float:
         return self._reply.delay_s if self._token_times_s else self._reply.first_delay_s
 
-    def _say(self, piece: str) -> Iterator[TextDelta]:
+    def _say(self, token: Token) -> Iterator[GenerationEvent]:
         self._token_times_s.append(self._clock.monotonic_s())
-        self._untold_tokens.add(self._tell_token and self._tell_token(piece), characters=len(piece))
-        text = self._stop_filter.push(piece)
-        yield from _delta(text, self._untold_tokens.show(len(text)))
+        if isinstance(token, str):
+            self._untold_tokens.add(self._tell_token and self._tell_token(token), characters=len(token))
+            text = self._stop_filter.push(token)
+            yield from _delta(text, self._untold_tokens.show(len(text)))
+            return
+        yield from self._flush()
+        self._has_calls = True
+        self._open_call = None if isinstance(token[-1], ToolCallFinished) else token[-1].name
+        yield from token
 
-    def _end(self) -> Iterator[TextDelta]:
+    def _end(self) -> Iterator[GenerationEvent]:
         if self._said_all and self._reply.failure is not None:
             raise self._reply.failure
         if self._drew_end:
@@ -168,12 +178,22 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
             ),
             timings=self._timings(),
             stop_text=self._stop_filter.found,
+            detail=self._detail(finish_reason),
         )
 
     def _finish_reason(self) -> FinishReason:
         if self._stop_filter.stopped:
             return FinishReason.STOP
-        return self._reply.finish_reason if self._drew_end else FinishReason.LENGTH
+        if not self._drew_end:
+            return FinishReason.LENGTH
+        return FinishReason.TOOL_CALLS if self._has_calls and not self._open_call else self._reply.finish_reason
+
+    def _detail(self, finish_reason: FinishReason) -> str | None:
+        if self._open_call is None:
+            return None
+        if finish_reason is FinishReason.STOP:
+            return f"The arguments of the call of {self._open_call!r} are not a JSON object."
+        return f"The answer ended within the call of {self._open_call!r}."
 
     @property
     def _said_all(self) -> bool:
@@ -185,7 +205,7 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
 
     @property
     def _length(self) -> int:
-        return len(self._reply.reasoning) + len(self._reply.pieces)
+        return len(self._reply.reasoning) + len(self._tokens)
 
     def _timings(self) -> GenerationTimings:
         token_times_s = self._token_times_s or [self._clock.monotonic_s()]

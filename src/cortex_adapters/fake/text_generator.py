@@ -1,6 +1,6 @@
 """Answers without a model: from a script, or by saying again what the user said."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,7 +10,9 @@ from cortex_adapters.fake.choices import FakeChoices
 from cortex_adapters.fake.echo_model import echo
 from cortex_adapters.fake.example_outputs import example_output
 from cortex_adapters.fake.generation import FakeGeneration
-from cortex_adapters.fake.scripted_reply import ScriptedReply, split_words
+from cortex_adapters.fake.scripted_reply import ScriptedReply
+from cortex_adapters.fake.scripted_tool_call import ScriptedToolCall
+from cortex_adapters.fake.words import split_words
 from cortex_domain.errors import (
     ContextWindowExceededError,
     GenerationNotFoundError,
@@ -22,7 +24,8 @@ from cortex_domain.errors import (
 from cortex_domain.events import GenerationEvent
 from cortex_domain.generation import GenerationRequest, ReasoningEffort
 from cortex_domain.language_models import MODALITIES, Capability, LoadedModel, ModelId
-from cortex_domain.messages import Role
+from cortex_domain.messages import Message, Role
+from cortex_domain.output_constraints import JsonSchemaOutput
 from cortex_domain.ports import Clock, GenerationSuspender, ModelLoader, PromptCounter, TextGenerator
 from cortex_domain.token_logprobs import TokenLogprob
 
@@ -51,8 +54,9 @@ class FakeTextGenerator(TextGenerator, GenerationSuspender, PromptCounter):
         loader: Tells which models are loaded and how much they hold.
         clock: Tells the time and waits for the delays of a script.
         script: Replies, used in turn, one for each answer that is asked for; a text is said word by word. None says the
-            last user message or the prompt again, or an example of the output that is asked for, and before that thinks
-            what was said if it is asked to think.
+            last user message or the prompt again, or the results of tools that came after it, or an example of the
+            output that is asked for, and before that thinks what was said if it is asked to think. A tool that must be
+            called is called with an example of its arguments.
         capabilities: What is declared; requests that need anything else are refused. Without a script all that is
             about sampling is honoured. A script says what it says, whatever the sampling.
         default_max_tokens: Longest answer to a request that leaves `max_tokens` open.
@@ -217,9 +221,10 @@ class FakeTextGenerator(TextGenerator, GenerationSuspender, PromptCounter):
     def _own_reply(self, request: GenerationRequest, max_tokens: int) -> ScriptedReply:
         text = self._said_last(request)
         thinks = request.reasoning_effort not in (None, ReasoningEffort.NONE)
-        return ScriptedReply(
-            reasoning=tuple(split_words(text)) if thinks else (), pieces=self._pieces(request, text, max_tokens)
-        )
+        reasoning = tuple(split_words(text)) if thinks else ()
+        if request.tool_choice.is_forced:
+            return ScriptedReply(reasoning=reasoning, tool_calls=(_call_of_tool(request),))
+        return ScriptedReply(reasoning=reasoning, pieces=self._pieces(request, text, max_tokens))
 
     def _pieces(self, request: GenerationRequest, text: str, max_tokens: int) -> tuple[str, ...]:
         if request.output is not None:
@@ -229,13 +234,12 @@ class FakeTextGenerator(TextGenerator, GenerationSuspender, PromptCounter):
     def _said_last(self, request: GenerationRequest) -> str:
         if request.prompt is not None:
             return "".join(self._prompt_words(request.prompt))
-        user_texts = [message.text for message in request.messages if message.role is Role.USER]
-        return user_texts[-1] if user_texts else ""
+        return _last_text(request.messages)
 
     def _prompt_tokens(self, request: GenerationRequest) -> int:
         if request.prompt is not None:
             return len(self._prompt_words(request.prompt))
-        return sum(1 + len(split_words(message.text)) for message in request.messages)
+        return sum(1 + len(split_words(text)) for text in _texts_of(request))
 
     def _prompt_words(self, prompt: str | tuple[int, ...]) -> list[str]:
         return split_words(prompt) if isinstance(prompt, str) else list(self._words(prompt, parameter="prompt"))
@@ -264,3 +268,30 @@ class FakeTextGenerator(TextGenerator, GenerationSuspender, PromptCounter):
 
     def _token(self, word: str, logprob: float) -> TokenLogprob:
         return TokenLogprob(token_id=self._token_id(word), text=word, bytes=tuple(word.encode()), logprob=logprob)
+
+
+def _last_text(messages: Sequence[Message]) -> str:
+    """Finds what the user said last, or what tools returned after that; nothing if neither said anything."""
+    last = next((message for message in reversed(messages) if message.role in (Role.USER, Role.TOOL)), None)
+    if last is None:
+        return ""
+    return last.text or " ".join(result.text for result in last.tool_results)
+
+
+def _texts_of(request: GenerationRequest) -> Iterator[str]:
+    """Tells what a prompt is made of."""
+    for tool in request.offered_tools:
+        yield f"{tool.name} {tool.description}"
+    for message in request.messages:
+        calls = [f"{call.name} {call.arguments}" for call in message.tool_calls]
+        yield " ".join([message.text, *calls, *(result.text for result in message.tool_results)])
+
+
+def _call_of_tool(request: GenerationRequest) -> ScriptedToolCall:
+    """Calls the tool that is named, or the first."""
+    tool = next(tool for tool in request.tools if request.tool_choice.name in (None, tool.name))
+    try:
+        arguments = example_output(JsonSchemaOutput(schema={"type": "object", **tool.parameters}))
+    except InvalidRequestError as error:
+        raise InvalidRequestError(error.message, parameter="tools") from error
+    return ScriptedToolCall(name=tool.name, arguments=tuple(split_words(arguments)))

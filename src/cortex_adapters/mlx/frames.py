@@ -51,6 +51,8 @@ _DATACLASSES = (
     events.PrefillProgress,
     events.ReasoningDelta,
     events.TextDelta,
+    events.ToolCallDelta,
+    events.ToolCallFinished,
     events.GenerationFinished,
     language_models.ModelFiles,
     language_models.LoadOptions,
@@ -59,6 +61,8 @@ _DATACLASSES = (
     messages.Message,
     messages.TextPart,
     messages.ReasoningPart,
+    messages.ToolCallPart,
+    messages.ToolResultPart,
 )
 _ENUMS = (
     errors.UnavailableReason,

@@ -35,6 +35,9 @@ class TextGenerator(Protocol):
           an end token and for those whose whole text lies in the stop text that ended the answer. The text is the same.
         - A `prompt` is read as it stands: no template, nothing added but what the model's own tokenizer puts before
           every text; token ids are read as they are.
+        - Tool calls follow the rules of `cortex_domain.tool_call_rules`. An answer that must call a tool does, with
+          arguments that the tool's schema allows, as long as it is not cut; one that ends with `tool_calls` has whole
+          calls only. With the choice none the model is not told of the tools.
         - A capability that is declared is honoured. A request that needs one that is not declared is refused.
     """
 
@@ -54,9 +57,9 @@ class TextGenerator(Protocol):
                 able to: one that always thinks cannot be kept from it.
             ContextWindowExceededError: On entering; the prompt and the tokens asked for do not fit.
             InvalidRequestError: On entering; the model cannot take this request (its chat template refuses the order
-                of roles, a token id lies outside its vocabulary, a prompt has no tokens), or its `output` cannot be
-                followed: it is malformed, asks for what is not supported, or is too complex; the parameter begins with
-                `output`. On iterating; it turned out too complex.
+                of roles, a token id lies outside its vocabulary, a prompt has no tokens), or its `output` or a tool's
+                schema cannot be followed: it is malformed, asks for what is not supported, or is too complex; the
+                parameter begins with `output` or `tools`. On iterating; it turned out too complex.
             InvalidModelError: On entering; the model's own chat template does not end.
             ModelNotLoadedError: On entering; the model is not in memory. On iterating; it was unloaded.
             MemoryExceededError: On entering; the prompt and the tokens asked for would take more memory than there is.

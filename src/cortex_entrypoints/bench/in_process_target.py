@@ -17,6 +17,8 @@ from cortex_domain import (
     ReasoningDelta,
     SamplingParameters,
     TextDelta,
+    ToolCallDelta,
+    ToolCallFinished,
     user_message,
 )
 from cortex_entrypoints.bench.answer_progress import AnswerProgress
@@ -111,7 +113,13 @@ class InProcessTarget(Target):
                         progress.take(StreamNews(has_text=True))
                     case GenerationFinished():
                         progress.take(_ending(event))
-                    case GenerationStarted() | PrefillProgress() | ChoiceFinished():
+                    case (
+                        GenerationStarted()
+                        | PrefillProgress()
+                        | ToolCallDelta()
+                        | ToolCallFinished()
+                        | ChoiceFinished()
+                    ):
                         pass
 
 

@@ -19,6 +19,8 @@ from cortex_domain import (
     ReasoningDelta,
     SamplingParameters,
     TextDelta,
+    ToolCallDelta,
+    ToolCallFinished,
     assistant_message,
     system_message,
     user_message,
@@ -132,7 +134,9 @@ def _print_event(event: GenerationEvent, answer: list[str], waiting: ExitStack) 
             waiting.close()
             answer.append(text)
             _write(text)
-        case PrefillProgress() | ReasoningDelta() | ChoiceFinished() | GenerationFinished():
+        case PrefillProgress() | ReasoningDelta() | ToolCallDelta() | ToolCallFinished():
+            pass
+        case ChoiceFinished() | GenerationFinished():
             pass
 
 

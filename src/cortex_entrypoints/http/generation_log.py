@@ -4,7 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
-from cortex_domain.events import GenerationEvent, GenerationFinished, ReasoningDelta, TextDelta
+from cortex_domain.events import (
+    GenerationEvent,
+    GenerationFinished,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallFinished,
+)
 from cortex_entrypoints.http.edge_errors import EventsNoLongerKeptError, UnknownEventError
 from cortex_entrypoints.http.response_bodies import CancelledEvent, ErrorEvent
 
@@ -179,7 +186,13 @@ class LogReader(AsyncIterator[Sequence[tuple[int, LoggedEvent]]]):
 
 
 def _size_bytes(event: LoggedEvent) -> int:
-    if not isinstance(event, TextDelta | ReasoningDelta):
-        return _EVENT_BYTES
-    tokens = sum(1 + len(token.top) for token in event.logprobs) if isinstance(event, TextDelta) else 0
-    return _EVENT_BYTES + _CHARACTER_BYTES * len(event.text) + _TOKEN_BYTES * tokens
+    match event:
+        case TextDelta(text=text, logprobs=logprobs):
+            tokens = sum(1 + len(token.top) for token in logprobs)
+            return _EVENT_BYTES + _CHARACTER_BYTES * len(text) + _TOKEN_BYTES * tokens
+        case ReasoningDelta(text=text):
+            return _EVENT_BYTES + _CHARACTER_BYTES * len(text)
+        case ToolCallDelta(arguments=text) | ToolCallFinished(arguments=text):
+            return _EVENT_BYTES + _CHARACTER_BYTES * len(text)
+        case _:
+            return _EVENT_BYTES

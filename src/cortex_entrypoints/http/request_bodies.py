@@ -24,6 +24,14 @@ from cortex_domain.messages import AudioPart, ContentPart, ImagePart, Message, R
 from cortex_domain.token_logprobs import MAX_TOP_LOGPROBS
 from cortex_entrypoints.http.output_bodies import OutputBody
 from cortex_entrypoints.http.strict_body import Body
+from cortex_entrypoints.http.tool_bodies import (
+    ParallelToolCalls,
+    ToolCallPartBody,
+    ToolChoiceBody,
+    ToolResultPartBody,
+    Tools,
+    tool_choice_of,
+)
 
 MAX_MESSAGES = 10_000
 MAX_PARTS = 1_000
@@ -113,18 +121,23 @@ class ReasoningPartBody(Body):
 
 def _part_tag(value: object) -> str | None:
     kind = value.get("type") if isinstance(value, dict) else None
-    return f"<{kind}>" if kind in ("text", "image", "audio", "reasoning") else None
+    return f"<{kind}>" if kind in ("text", "image", "audio", "reasoning", "tool_call", "tool_result") else None
 
 
 PartBody = Annotated[
     Annotated[TextPartBody, Tag("<text>")]
     | Annotated[ImagePartBody, Tag("<image>")]
     | Annotated[AudioPartBody, Tag("<audio>")]
-    | Annotated[ReasoningPartBody, Tag("<reasoning>")],
+    | Annotated[ReasoningPartBody, Tag("<reasoning>")]
+    | Annotated[ToolCallPartBody, Tag("<tool_call>")]
+    | Annotated[ToolResultPartBody, Tag("<tool_result>")],
     Discriminator(
         _part_tag,
         custom_error_type="part_type",
-        custom_error_message="Input should be an object whose type is 'text', 'image', 'audio' or 'reasoning'",
+        custom_error_message=(
+            "Input should be an object whose type is 'text', 'image', 'audio', 'reasoning', 'tool_call' or "
+            "'tool_result'"
+        ),
     ),
 ]
 
@@ -161,7 +174,7 @@ class MessageBody(Body):
 
     model_config = ConfigDict(json_schema_extra={"allOf": [_ROLES_WITHOUT_REASONING]})
 
-    role: Literal["system", "user", "assistant"]
+    role: Literal["system", "user", "assistant", "tool"]
     content: ContentBody
 
     def to_domain(self) -> Message:
@@ -401,6 +414,9 @@ class ChatBody(Body):
     output: OutputBody | None = None
     reasoning_effort: ReasoningEffortName | None = None
     logprobs: TopLogprobs | None = None
+    tools: Tools | None = None
+    tool_choice: ToolChoiceBody | None = None
+    parallel_tool_calls: ParallelToolCalls | None = None
 
     def to_domain(self, defaults: ChatDefaults) -> GenerationRequest:
         """Builds the request.
@@ -423,6 +439,9 @@ class ChatBody(Body):
             output=None if self.output is None else self.output.to_domain(),
             reasoning_effort=self.reasoning_effort and ReasoningEffort(self.reasoning_effort),
             logprobs=self.logprobs,
+            tools=tuple(tool.to_domain() for tool in self.tools or ()),
+            tool_choice=tool_choice_of(self.tool_choice),
+            parallel_tool_calls=self.parallel_tool_calls is not False,
         )
 
     def _sampling(self, defaults: ChatDefaults) -> SamplingParameters:

@@ -60,6 +60,14 @@ class CancelledEvent(BaseModel):
     timings: None = None
 
 
+class AnswerToolCall(BaseModel):
+    """A tool that the caller shall use; what comes of it goes into a `tool_result` with this id."""
+
+    id: str
+    name: str
+    arguments: str = Field(description="JSON text of an object, unless the answer ended within it.")
+
+
 class AnswerMessage(BaseModel):
     """The assistant's turn."""
 
@@ -69,10 +77,21 @@ class AnswerMessage(BaseModel):
         default=None, exclude_if=_is_none, description="What the model thought before, if it did and tells."
     )
 
+    tool_calls: list[AnswerToolCall] | None = Field(
+        default=None, exclude_if=_is_none, description="What the assistant asks for, in order, if anything."
+    )
+
     @classmethod
     def of_choice(cls, choice: Choice) -> Self:
         """Builds the message of an answer."""
-        return cls(content=choice.text, reasoning=choice.reasoning or None)
+        calls = [AnswerToolCall(id=call.id, name=call.name, arguments=call.arguments) for call in choice.tool_calls]
+        return cls(content=choice.text, reasoning=choice.reasoning or None, tool_calls=calls or None)
+
+
+FinishDetail = Annotated[
+    str | None,
+    Field(exclude_if=_is_none, description="What is wrong with a tool call that is not whole."),
+]
 
 
 AnswerLogprobs = Annotated[
@@ -90,6 +109,7 @@ class AnswerChoice(BaseModel):
         default=None, exclude_if=_is_none, description="Which of the stop texts ended it; absent when none did."
     )
     logprobs: AnswerLogprobs = ()
+    detail: FinishDetail = None
 
 
 class ChatCompletion(BaseModel):
@@ -104,6 +124,7 @@ class ChatCompletion(BaseModel):
         default=None, exclude_if=_is_none, description="Which of the stop texts ended it; absent when none did."
     )
     logprobs: AnswerLogprobs = ()
+    detail: FinishDetail = None
     choices: list[AnswerChoice] | None = Field(
         default=None,
         exclude_if=_is_none,
@@ -124,6 +145,7 @@ class ChatCompletion(BaseModel):
             finish_reason=result.finish_reason,
             stop_text=result.choices[0].stop_text,
             logprobs=result.choices[0].logprobs,
+            detail=result.detail,
             choices=_several(result.choices),
             usage=result.usage,
             timings=result.timings,
@@ -140,6 +162,7 @@ def _several(choices: Sequence[Choice]) -> list[AnswerChoice] | None:
             finish_reason=choice.finish_reason,
             stop_text=choice.stop_text,
             logprobs=choice.logprobs,
+            detail=choice.detail,
         )
         for choice in choices
     ]

@@ -8,7 +8,14 @@ from enum import StrEnum
 from typing import Any, Final
 
 from cortex_domain.errors import CortexError, ResourceUnavailableError
-from cortex_domain.events import GenerationEvent, GenerationFinished, GenerationStarted, ReasoningDelta, TextDelta
+from cortex_domain.events import (
+    GenerationEvent,
+    GenerationFinished,
+    GenerationStarted,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+)
 from cortex_domain.generation import GenerationRequest
 from cortex_entrypoints.cortex import Cortex
 from cortex_entrypoints.observation.gap_histograms import GapHistogram
@@ -141,7 +148,7 @@ class _Watch:
 
     def note(self, event: GenerationEvent) -> None:
         """Takes what happened."""
-        if isinstance(event, TextDelta | ReasoningDelta):
+        if isinstance(event, TextDelta | ReasoningDelta | ToolCallDelta):
             self._note_text()
         elif isinstance(event, GenerationStarted):
             self._started = event

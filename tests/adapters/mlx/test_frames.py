@@ -37,7 +37,14 @@ from cortex_adapters.mlx.prefix_cache_use import PrefixCacheUse
 from cortex_adapters.mlx.worker_log import WorkerLogged
 from cortex_domain import errors
 from cortex_domain.errors import CortexError
-from cortex_domain.events import GenerationFinished, PrefillProgress, ReasoningDelta, TextDelta
+from cortex_domain.events import (
+    GenerationFinished,
+    PrefillProgress,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallFinished,
+)
 from cortex_domain.generation import (
     MAX_SEED,
     CacheMiss,
@@ -49,7 +56,7 @@ from cortex_domain.generation import (
     TokenUsage,
 )
 from cortex_domain.language_models import Capability, LoadedModel, LoadOptions, MemoryEstimate, ModelFiles, ModelId
-from cortex_domain.messages import Message, ReasoningPart, Role, TextPart
+from cortex_domain.messages import Message, ReasoningPart, Role, TextPart, ToolCallPart, ToolResultPart
 
 MODEL = ModelId("a/b")
 ERRORS = [
@@ -122,13 +129,23 @@ SAMPLINGS = st.builds(
     frequency_penalty=st.floats(-2, 2),
     logit_bias=st.dictionaries(st.integers(0, 2**80), st.floats(-100, 100), max_size=5),
 )
-MESSAGES = st.builds(
-    Message,
-    role=st.just(Role.ASSISTANT),
-    parts=st.lists(st.builds(TextPart, text=TEXTS) | st.builds(ReasoningPart, text=TEXTS), min_size=1, max_size=3).map(
-        tuple
-    ),
-) | st.builds(Message, role=st.sampled_from(Role), parts=st.tuples(st.builds(TextPart, text=TEXTS)))
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+TEXT_PARTS = st.builds(TextPart, text=TEXTS)
+REASONING_PARTS = st.builds(ReasoningPart, text=TEXTS)
+TOOL_CALLS = st.builds(ToolCallPart, id=NAMES, name=NAMES, arguments=TEXTS)
+TOOL_RESULTS = st.builds(ToolResultPart, call_id=NAMES, text=TEXTS, is_error=st.booleans())
+
+
+def _messages(role: Role, parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Message]:
+    return st.builds(Message, role=st.just(role), parts=st.lists(parts, min_size=1, max_size=3).map(tuple))
+
+
+MESSAGES = (
+    _messages(Role.SYSTEM, TEXT_PARTS)
+    | _messages(Role.USER, TEXT_PARTS)
+    | _messages(Role.ASSISTANT, TEXT_PARTS | REASONING_PARTS | TOOL_CALLS)
+    | _messages(Role.TOOL, TOOL_RESULTS)
+)
 JOBS = st.builds(
     Job,
     id=NUMBERS.map(JobId),
@@ -197,6 +214,8 @@ EVENTS = (
     st.builds(PrefillProgress, processed_tokens=NUMBERS, total_tokens=NUMBERS)
     | st.builds(TextDelta, text=TEXTS)
     | st.builds(ReasoningDelta, text=TEXTS)
+    | st.builds(ToolCallDelta, choice=NUMBERS, index=NUMBERS, id=NAMES, name=NAMES, arguments=TEXTS)
+    | st.builds(ToolCallFinished, choice=NUMBERS, index=NUMBERS, id=NAMES, name=NAMES, arguments=TEXTS)
     | st.builds(
         GenerationFinished,
         finish_reason=st.sampled_from(FinishReason),
@@ -215,6 +234,7 @@ EVENTS = (
             time_to_first_token_ms=SECONDS,
             tokens_per_second=SECONDS,
         ),
+        detail=st.none() | TEXTS,
     )
 )
 STEPS = st.builds(JobStep, job_id=NUMBERS.map(JobId), tokens=TOKENS, outputs=st.lists(EVENTS, max_size=3).map(tuple))

@@ -99,7 +99,7 @@ class Reader:
         assert rules.finished is not None
         # A new engine reuses what it has computed, not what another one had.
         usage = replace(rules.finished.usage, cached_prompt_tokens=0, cache_miss=None)
-        return Answer("".join(rules.texts), rules.finished.finish_reason, usage)
+        return Answer(rules.choices[0].text, rules.finished.finish_reason, usage)
 
 
 class Killable:

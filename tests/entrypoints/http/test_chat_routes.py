@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cortex_adapters.fake import FakeModelLoader, ScriptedReply
+from cortex_adapters.fake import FakeModelLoader, ScriptedReply, ScriptedToolCall
 from cortex_domain.errors import (
     ContractViolationError,
     CortexError,
@@ -110,7 +110,7 @@ async def test_refuses_what_is_not_json(server: LiveServer, path: str, data: byt
         ({"messages": []}, 400, "invalid_request", "messages"),
         ({"temperature": "hot"}, 400, "invalid_request", "temperature"),
         ({"max_tokens": -(10**40)}, 400, "invalid_request", "max_tokens"),
-        ({"tool_choice": "auto"}, 400, "invalid_request", "tool_choice"),
+        ({"tool_choice": "required"}, 400, "invalid_request", "tool_choice"),
         ({"model": "../../etc/passwd"}, 400, "invalid_request", "model"),
         ({"model": "fake/ecko"}, 404, "model_not_found", None),
         ({"model": "fake/parrot"}, 409, "model_not_downloaded", None),
@@ -265,6 +265,7 @@ async def test_streams_several_answers(server: LiveServer) -> None:
             "choice": choice,
             "finish_reason": "stop",
             "stop_text": None,
+            "detail": None,
         }
     assert frames[-1].event == "done"
 
@@ -292,3 +293,44 @@ async def test_continues_a_prompt(server: LiveServer) -> None:
     assert (body["message"]["content"], body["usage"]["prompt_tokens"]) == ("Once upon a time", 4)
     refusal = (await server.client.post(CHAT, json={"prompt": [2**30]})).json()
     assert refusal["error"]["param"] == "prompt"
+
+
+TOOLS = [{"name": "look", "parameters": {"type": "object", "properties": {"at": {"type": "string"}}}}]
+
+
+async def test_answers_with_tool_calls() -> None:
+    reply = ScriptedReply(pieces=("A moment.",), tool_calls=(ScriptedToolCall.to("look", at="x"),))
+    async with live_server(adapters=FakeAdapters(script=[reply, "It is blue."])) as server:
+        body = (await server.client.post(CHAT, json=HELLO | {"tools": TOOLS})).json()
+        [call] = body["message"].pop("tool_calls")
+        assert body["message"] == {"role": "assistant", "content": "A moment."}
+        assert body["finish_reason"] == "tool_calls"
+        assert (call["name"], call["arguments"]) == ("look", '{"at": "x"}')
+        turn = [
+            {"role": "assistant", "content": [{"type": "tool_call", **call}]},
+            {"role": "tool", "content": [{"type": "tool_result", "call_id": call["id"], "text": "blue"}]},
+        ]
+        body = (await server.client.post(CHAT, json={"messages": [*HELLO["messages"], *turn], "tools": TOOLS})).json()
+    assert body["message"] == {"role": "assistant", "content": "It is blue."}
+
+
+async def test_streams_tool_calls() -> None:
+    call = ScriptedToolCall(name="look", arguments=('{"at":', '"x"}'))
+    async with live_server(adapters=FakeAdapters(script=[ScriptedReply(tool_calls=(call,))])) as server:
+        frames = parse_frames((await server.client.post(STREAM, json=HELLO | {"tools": TOOLS})).text)
+    told = [frame.data for frame in frames if frame.event.startswith("tool_call")]
+    assert [event["type"] for event in told] == [*["tool_call_delta"] * 3, "tool_call"]
+    assert "".join(event["arguments"] for event in told[:-1]) == told[-1]["arguments"] == '{"at":"x"}'
+    assert {(event["id"], event["name"], event["index"], event["choice"]) for event in told} == {
+        (call.id, "look", 0, 0)
+    }
+    assert frames[-1].data["finish_reason"] == "tool_calls"
+
+
+@BOTH
+async def test_a_call_that_was_cut_is_told_with_its_detail(path: str) -> None:
+    script = [ScriptedReply(tool_calls=(ScriptedToolCall.to("look", at="x"),))]
+    async with live_server(adapters=FakeAdapters(script=script)) as server:
+        response = await server.client.post(path, json=HELLO | {"tools": TOOLS, "max_tokens": 2})
+    end = response.json() if path == CHAT else parse_frames(response.text)[-1].data
+    assert (end["finish_reason"], end["detail"]) == ("length", "The answer ended within the call of 'look'.")

@@ -162,7 +162,7 @@ async def test_ping(server: LiveServer) -> None:
         ({"type": "chat", "request_id": "x" * 129, **HELLO}, "invalid_request", "request_id", None),
         ({"type": "chat", "request_id": 5, **HELLO}, "invalid_request", "request_id", None),
         ({"type": "chat", "request_id": "x", **HELLO, "temperature": 9}, "invalid_request", "temperature", "x"),
-        ({"type": "chat", "request_id": "x", **HELLO, "tools": []}, "invalid_request", "tools", "x"),
+        ({"type": "chat", "request_id": "x", **HELLO, "tools": [{}]}, "invalid_request", "tools.0.name", "x"),
         ({"type": "chat", "request_id": "x", **HELLO, "model": "no/such"}, "model_not_found", None, "x"),
         ({"type": "chat", "request_id": "x", **HELLO, "max_tokens": 9999}, "context_window_exceeded", None, "x"),
     ],

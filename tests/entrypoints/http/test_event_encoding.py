@@ -61,6 +61,7 @@ def test_the_end_says_all_that_was_measured() -> None:
             "total_tokens": 7,
         },
         "timings": {"queue_ms": 1.0, "prefill_ms": 2.0, "time_to_first_token_ms": 3.5, "tokens_per_second": 40.0},
+        "detail": None,
     }
 
 

@@ -62,6 +62,8 @@ def test_streams_are_described(description: dict[str, Any]) -> None:
         "PrefillProgress",
         "ReasoningDelta",
         "TextDelta",
+        "ToolCallDelta",
+        "ToolCallFinished",
         "ChoiceFinished",
         "GenerationFinished",
     ]

@@ -9,7 +9,17 @@ import pytest
 from cortex_domain.errors import InvalidRequestError
 from cortex_domain.generation import GenerationRequest, Priority, ReasoningEffort, SamplingParameters
 from cortex_domain.language_models import ModelId
-from cortex_domain.messages import AudioPart, ImagePart, Message, ReasoningPart, Role, TextPart, user_message
+from cortex_domain.messages import (
+    AudioPart,
+    ImagePart,
+    Message,
+    ReasoningPart,
+    Role,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    user_message,
+)
 from cortex_domain.output_constraints import (
     ChoiceOutput,
     GrammarOutput,
@@ -18,6 +28,7 @@ from cortex_domain.output_constraints import (
     OutputConstraint,
     RegexOutput,
 )
+from cortex_domain.tools import ToolChoice, ToolChoiceMode, ToolDefinition
 from cortex_entrypoints.http.json_parsing import parse_body
 from cortex_entrypoints.http.request_bodies import ChatBody, ChatDefaults
 
@@ -56,6 +67,36 @@ def test_a_prompt_is_a_text_or_its_tokens(prompt: object) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         request_of(messages=None, prompt=prompt)
     assert (caught.value.parameter or "").split(".")[0] == "prompt"
+
+
+def test_tools_arrive() -> None:
+    schema = {"type": "object", "properties": {"at": {"type": "string"}}}
+    call = {"type": "tool_call", "id": "call_1", "name": "look", "arguments": "{}"}
+    result = {"type": "tool_result", "call_id": "call_1", "text": "blue", "is_error": True}
+    request = request_of(
+        messages=[
+            *MESSAGES,
+            {"role": "assistant", "content": [{"type": "text", "text": "Let me see."}, call]},
+            {"role": "tool", "content": [result]},
+        ],
+        tools=[{"name": "look", "description": "Looks.", "parameters": schema}, {"name": "listen"}],
+        tool_choice={"name": "look"},
+        parallel_tool_calls=False,
+    )
+    assert request.messages[1].tool_calls == (ToolCallPart(id="call_1", name="look", arguments="{}"),)
+    assert request.messages[2].tool_results == (ToolResultPart(call_id="call_1", text="blue", is_error=True),)
+    assert request.tools == (
+        ToolDefinition(name="look", description="Looks.", parameters=schema),
+        ToolDefinition(name="listen"),
+    )
+    assert request.tool_choice == ToolChoice(mode=ToolChoiceMode.NAMED, name="look")
+    assert not request.parallel_tool_calls
+
+
+@pytest.mark.parametrize("mode", ["none", "auto", "required"])
+def test_a_tool_choice_may_be_a_word(mode: str) -> None:
+    choice = request_of(tools=[{"name": "look"}], tool_choice=mode).tool_choice
+    assert choice == ToolChoice(mode=ToolChoiceMode(mode))
 
 
 def test_every_field_arrives() -> None:
@@ -198,7 +239,17 @@ BAD_FIELDS: list[tuple[str, dict[str, Any]]] = [
     ("output.syntax", {"output": {"type": "grammar", "syntax": "ebnf", "grammar": "a"}}),
     ("output.choices", {"output": {"type": "choice", "choices": []}}),
     ("output.choices.1", {"output": {"type": "choice", "choices": ["a", ""]}}),
-    ("tools", {"tools": []}),
+    ("tools.0.name", {"tools": [{"name": "a b"}]}),
+    ("tools.0.parameters", {"tools": [{"name": "look", "parameters": "object"}]}),
+    ("tools", {"tools": [{"name": "look"}] * 129}),
+    ("tool_choice", {"tool_choice": "any"}),
+    ("tool_choice", {"tool_choice": 1}),
+    ("tool_choice.type", {"tool_choice": {"type": "tool", "name": "look"}}),
+    ("parallel_tool_calls", {"parallel_tool_calls": "no"}),
+    (
+        "messages.0.content.0.call_id",
+        {"messages": [{"role": "tool", "content": [{"type": "tool_result", "text": ""}]}]},
+    ),
     ("stream", {"stream": True}),
     ("model", {"model": 1}),
     ("model", {"model": "x" * 201}),

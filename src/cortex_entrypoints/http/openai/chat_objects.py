@@ -14,12 +14,15 @@ from cortex_domain.events import (
     PrefillProgress,
     ReasoningDelta,
     TextDelta,
+    ToolCallDelta,
+    ToolCallFinished,
 )
 from cortex_domain.generation import Choice, FinishReason, GenerationResult, TokenUsage
+from cortex_domain.messages import ToolCallPart
 
 LAST_FRAME = b"data: [DONE]\n\n"
 
-OpenAiFinishReason = Literal["stop", "length"]
+OpenAiFinishReason = Literal["stop", "length", "tool_calls"]
 
 
 class PromptTokensDetails(TypedDict):
@@ -48,14 +51,33 @@ class Usage(TypedDict):
     completion_tokens_details: CompletionTokensDetails
 
 
+class FunctionObject(TypedDict):
+    """The function to call; `arguments` is the JSON text of an object."""
+
+    name: str
+    arguments: str
+
+
+class ToolCallObject(TypedDict):
+    """A tool call."""
+
+    id: str
+    type: Literal["function"]
+    function: FunctionObject
+
+
 class CompletionMessage(TypedDict):
-    """The assistant's turn. `reasoning_content`, what a model thought before, is an addition; many servers have it."""
+    """The assistant's turn; `content` is null when it consists of tool calls.
+
+    `reasoning_content`, what a model thought before, is an addition; many servers have it.
+    """
 
     role: Literal["assistant"]
-    content: str
+    content: str | None
     reasoning_content: NotRequired[str]
     refusal: None
     annotations: list[Any]
+    tool_calls: NotRequired[list[ToolCallObject]]
 
 
 class CompletionChoice(TypedDict):
@@ -79,13 +101,30 @@ class ChatCompletionObject(TypedDict):
     warnings: NotRequired[list[str]]
 
 
+class FunctionDelta(TypedDict, total=False):
+    """What comes next of a function call; the name comes once."""
+
+    name: str
+    arguments: str
+
+
+class ToolCallChunk(TypedDict):
+    """What comes next of a tool call; id and type come once."""
+
+    index: int
+    id: NotRequired[str]
+    type: NotRequired[Literal["function"]]
+    function: FunctionDelta
+
+
 class ChunkDelta(TypedDict, total=False):
     """What comes next. Clients append texts, so the role comes once."""
 
     role: Literal["assistant"]
-    content: str
+    content: str | None
     reasoning_content: str
     refusal: None
+    tool_calls: list[ToolCallChunk]
 
 
 class ChunkChoice(TypedDict):
@@ -124,7 +163,8 @@ def completion_object(result: GenerationResult, /, *, warnings: Sequence[str]) -
         choices=[_completion_choice(index, choice) for index, choice in enumerate(result.choices)],
         usage=usage_object(result.usage),
     )
-    if all_warnings := [*result.warnings, *warnings]:
+    details = [choice.detail for choice in result.choices if choice.detail is not None]
+    if all_warnings := [*result.warnings, *warnings, *details]:
         completion["warnings"] = all_warnings
     return completion
 
@@ -133,12 +173,21 @@ def _completion_choice(index: int, choice: Choice) -> CompletionChoice:
     message = CompletionMessage(role="assistant", content=choice.text, refusal=None, annotations=[])
     if choice.reasoning:
         message["reasoning_content"] = choice.reasoning
+    if choice.tool_calls:
+        message["content"] = choice.text or None
+        message["tool_calls"] = [tool_call_object(call) for call in choice.tool_calls]
     return CompletionChoice(
         index=index,
         message=message,
         logprobs=None,
         finish_reason=_finish_reason(choice.finish_reason),
     )
+
+
+def tool_call_object(call: ToolCallPart, /) -> ToolCallObject:
+    """Builds one of `tool_calls`."""
+    function = FunctionObject(name=call.name, arguments=call.arguments)
+    return ToolCallObject(id=call.id, type="function", function=function)
 
 
 def usage_object(usage: TokenUsage, /) -> Usage:
@@ -184,15 +233,15 @@ class ChatChunks:
             case PrefillProgress():
                 # A comment, which clients skip: it keeps the connection from looking dead while a long prompt is read.
                 yield b": prompt %d of %d tokens\n\n" % (event.processed_tokens, event.total_tokens)
-            case TextDelta():
-                yield _data(self._chunk([_choice(event.choice, ChunkDelta(content=event.text))]))
-            case ReasoningDelta():
-                yield _data(self._chunk([_choice(event.choice, ChunkDelta(reasoning_content=event.text))]))
+            case TextDelta() | ReasoningDelta() | ToolCallDelta():
+                yield _data(self._chunk([_choice(event.choice, _chunk_delta(event))]))
+            case ToolCallFinished():
+                pass  # the deltas were all of it
             case ChoiceFinished():
-                yield self._ending(event.choice, event.finish_reason)
+                yield self._ending(event.choice, event.finish_reason, event.detail)
             case GenerationFinished():
                 if self._n == 1:
-                    yield self._ending(0, event.finish_reason)
+                    yield self._ending(0, event.finish_reason, event.detail)
                 if self._wants_usage:
                     yield _data({**self._chunk([]), "usage": usage_object(event.usage)})
                 yield LAST_FRAME
@@ -206,8 +255,11 @@ class ChatChunks:
             chunks[0]["warnings"] = warnings
         return chunks
 
-    def _ending(self, choice: int, reason: FinishReason) -> bytes:
-        return _data(self._chunk([_choice(choice, ChunkDelta(), _finish_reason(reason))]))
+    def _ending(self, choice: int, reason: FinishReason, detail: str | None) -> bytes:
+        chunk = self._chunk([_choice(choice, ChunkDelta(), _finish_reason(reason))])
+        if detail is not None:
+            chunk["warnings"] = [detail]
+        return _data(chunk)
 
     def _chunk(self, choices: list[ChunkChoice]) -> ChatCompletionChunk:
         chunk = ChatCompletionChunk(
@@ -226,9 +278,32 @@ def _choice(index: int, delta: ChunkDelta, finish_reason: OpenAiFinishReason | N
     return ChunkChoice(index=index, delta=delta, logprobs=None, finish_reason=finish_reason)
 
 
+def _chunk_delta(event: TextDelta | ReasoningDelta | ToolCallDelta) -> ChunkDelta:
+    match event:
+        case TextDelta():
+            return ChunkDelta(content=event.text)
+        case ReasoningDelta():
+            return ChunkDelta(reasoning_content=event.text)
+        case ToolCallDelta():
+            return ChunkDelta(tool_calls=[_tool_call_chunk(event)])
+
+
+def _tool_call_chunk(delta: ToolCallDelta) -> ToolCallChunk:
+    if delta.arguments:
+        return ToolCallChunk(index=delta.index, function=FunctionDelta(arguments=delta.arguments))
+    function = FunctionDelta(name=delta.name, arguments="")
+    return ToolCallChunk(index=delta.index, id=delta.id, type="function", function=function)
+
+
 def _finish_reason(reason: FinishReason) -> OpenAiFinishReason:
-    # OpenAI's clients know no other reasons. Who cancelled an answer does not wait for its end.
-    return "length" if reason is FinishReason.LENGTH else "stop"
+    match reason:
+        case FinishReason.LENGTH:
+            return "length"
+        case FinishReason.TOOL_CALLS:
+            return "tool_calls"
+        case FinishReason.STOP | FinishReason.CANCELLED:
+            # OpenAI's clients know no other reasons. Who cancelled an answer does not wait for its end.
+            return "stop"
 
 
 def _data(chunk: object) -> bytes:
