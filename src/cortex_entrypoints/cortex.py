@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cortex_domain.events import GenerationEvent
 from cortex_domain.generation import GenerationRequest
 from cortex_domain.language_models import LoadedModel, ModelId
-from cortex_domain.ports import Clock, EngineMonitor, GenerationSuspender
+from cortex_domain.ports import Clock, EngineMonitor, GenerationSuspender, ResponseStore
 from cortex_domain.use_cases import (
     CountPrompt,
     DeleteModel,
@@ -38,6 +38,7 @@ class Cortex:
         generation_suspender: Keeps a generation that its reader leaves.
         count_prompt: Tells how long a request's prompt is.
         loaded_models: Returns the models in memory, at once and whatever the disk does.
+        response_store: Keeps answers that are asked for again.
         start: Starts the engine and the unloading of idle models; await it once before anything else.
         stop: Ends what is running and frees the engine; await it once at the end.
     """
@@ -56,6 +57,7 @@ class Cortex:
     delete_model: DeleteModel
     loaded_models: Callable[[], Sequence[LoadedModel]]
     engine_monitor: EngineMonitor
+    response_store: ResponseStore
     clock: Clock
     start: Callable[[], Awaitable[None]]
     stop: Callable[[], Awaitable[None]]

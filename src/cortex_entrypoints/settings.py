@@ -110,6 +110,7 @@ class Settings(BaseSettings):
         shutdown_grace_s: Seconds that running answers have to end after SIGTERM.
         resume_for_s: Seconds for which a streamed answer is kept after its last reader has left; 0 keeps none.
         resume_memory_mb: Megabytes that the events of all streamed answers may take together.
+        response_memory_mb: Megabytes that the answers which `/v1/responses` keeps may take together.
     """
 
     model_config = SettingsConfigDict(env_file=_ENV_FILE, extra="ignore", env_ignore_empty=True, frozen=True)
@@ -188,6 +189,7 @@ class Settings(BaseSettings):
     log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower), Field(description="text or json")] = "text"
     resume_for_s: Annotated[float, Field(ge=0, allow_inf_nan=False, description="seconds, at least 0")] = 300.0
     resume_memory_mb: Annotated[int, Field(ge=1, description="a whole number, at least 1")] = 32
+    response_memory_mb: Annotated[int, Field(ge=1, description="a whole number, at least 1")] = 64
     shutdown_grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False, description="seconds, at least 0")] = 30.0
 
 

@@ -5,6 +5,7 @@ from dependency_injector import containers, providers
 from cortex_adapters.fake import ECHO_MODEL, FakeEngineMonitor, FakeModelLoader, FakeModelStore, FakeTextGenerator
 from cortex_adapters.system.clock import SystemClock
 from cortex_domain.language_models import ModelId
+from cortex_entrypoints.container.response_store import build_response_store
 from cortex_entrypoints.settings import Settings
 
 
@@ -39,3 +40,4 @@ class FakeAdapters(containers.DeclarativeContainer):
     generation_suspender = text_generator
     prompt_counter = text_generator
     engine_monitor = providers.Singleton(FakeEngineMonitor, loader=model_loader, generator=text_generator)
+    response_store = providers.Singleton(build_response_store, settings)

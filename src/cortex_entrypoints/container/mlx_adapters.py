@@ -19,6 +19,7 @@ from cortex_adapters.system.clock import SystemClock
 from cortex_domain.engine_status import Device
 from cortex_domain.language_models import ModelId
 from cortex_entrypoints.container.engine_placement import EnginePlacement
+from cortex_entrypoints.container.response_store import build_response_store
 from cortex_entrypoints.settings import Settings
 
 _PREFIX_CACHE = ".prefix-cache"
@@ -76,3 +77,4 @@ class MlxAdapters(containers.DeclarativeContainer):
     generation_suspender = text_generator
     prompt_counter = text_generator
     engine_monitor = providers.Singleton(MlxEngineMonitor, host=engine)
+    response_store = providers.Singleton(build_response_store, settings)

@@ -107,6 +107,7 @@ class CortexContainer(containers.DeclarativeContainer):
         delete_model=delete_model,
         loaded_models=adapters.model_loader.provided.loaded,
         engine_monitor=adapters.engine_monitor,
+        response_store=adapters.response_store,
         clock=adapters.clock,
         start=lifecycle.provided.start,
         stop=lifecycle.provided.stop,

@@ -22,6 +22,7 @@ from cortex_entrypoints.http.lora_directory import LoraDirectory
 from cortex_entrypoints.http.metrics_route import metrics_route
 from cortex_entrypoints.http.model_names import ModelNameConverter
 from cortex_entrypoints.http.model_routes import model_routes
+from cortex_entrypoints.http.openai.responses.routes import response_routes
 from cortex_entrypoints.http.openai.routes import openai_routes
 from cortex_entrypoints.http.openapi import API_INFO, ApiDescription
 from cortex_entrypoints.http.origin_check import OriginCheck
@@ -92,6 +93,7 @@ def _register_routes(app: Quart, cortex: Cortex, settings: Settings, in_flight: 
     app.register_blueprint(chat_routes(cortex, defaults, in_flight, generations))
     app.register_blueprint(generation_routes(generations, in_flight))
     app.register_blueprint(openai_routes(cortex, defaults, in_flight, log_refusals=settings.debug))
+    app.register_blueprint(response_routes(cortex, defaults, in_flight, log_refusals=settings.debug))
     app.register_blueprint(documentation_routes())
 
 

@@ -111,3 +111,39 @@ class NothingFollowsError(RequestRefusedError):
     def __init__(self, *, last_event_id: int) -> None:
         super().__init__(f"The generation ended with event {last_event_id}; nothing follows it.")
         self.last_event_id = last_event_id
+
+
+class PreviousResponseNotFoundError(RequestRefusedError):
+    """The response that a client wants to go on from is not stored, or one before it is not.
+
+    Attributes:
+        parameter: The parameter that names it.
+        response_id: The one that is missing.
+    """
+
+    code = "previous_response_not_found"
+
+    def __init__(self, *, response_id: str) -> None:
+        super().__init__(
+            f"There is no stored response {response_id!r} to go on from, or no longer: how many are kept is bounded. "
+            "Send the conversation itself."
+        )
+        self.parameter = "previous_response_id"
+        self.response_id = response_id
+
+
+class ResponseNotInBackgroundError(RequestRefusedError):
+    """A client wants to cancel a response that is not generated in the background.
+
+    Attributes:
+        response_id: The response.
+    """
+
+    code = "response_not_in_background"
+
+    def __init__(self, *, response_id: str) -> None:
+        super().__init__(
+            f"The response {response_id!r} is complete; only one that is generated in the background can be cancelled. "
+            "To cancel one that is streamed, close the connection."
+        )
+        self.response_id = response_id

@@ -2,7 +2,7 @@
 
 import itertools
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ from cortex_entrypoints.http.error_responses import error_facts, log_error
 from cortex_entrypoints.http.event_encoding import encode_sse
 from cortex_entrypoints.http.in_flight import InFlight
 from cortex_entrypoints.http.response_bodies import ErrorEvent
-from cortex_entrypoints.http.stream_ending import until_last
+from cortex_entrypoints.http.stream_ending import LAST_EVENTS, until_last
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,7 @@ async def encoded_response(
     *,
     encode: Callable[[EventT], bytes],
     encode_error: Callable[[Exception], bytes],
+    before_last: Callable[[], Awaitable[None]] | None = None,
 ) -> Response:
     """Enters a stream and responds with its events.
 
@@ -58,12 +59,14 @@ async def encoded_response(
         in_flight: Lets it in and ends it when the server stops.
         encode: Writes one event as frames.
         encode_error: Writes the error that the stream ends with as a frame.
+        before_last: Awaited when the last event is encoded, before it is sent; None does nothing. What it raises ends
+            the stream instead.
 
     Raises:
         CortexError: What entering the stream raises, or that the server is stopping.
     """
     events = await current_request().resources.enter_async_context(in_flight.following(stream))
-    return frame_response(_frames(events, encode, encode_error))
+    return frame_response(_frames(events, encode, encode_error, before_last))
 
 
 def frame_response(frames: AsyncIterator[bytes], /) -> Response:
@@ -75,12 +78,18 @@ def frame_response(frames: AsyncIterator[bytes], /) -> Response:
 
 
 async def _frames(
-    events: AsyncIterator[EventT], encode: Callable[[EventT], bytes], encode_error: Callable[[Exception], bytes]
+    events: AsyncIterator[EventT],
+    encode: Callable[[EventT], bytes],
+    encode_error: Callable[[Exception], bytes],
+    before_last: Callable[[], Awaitable[None]] | None,
 ) -> AsyncIterator[bytes]:
     try:
         async with aclosing(until_last(events)) as remaining:
             async for event in remaining:
-                yield encode(event)
+                frames = encode(event)
+                if before_last is not None and isinstance(event, LAST_EVENTS):
+                    await before_last()
+                yield frames
     except CortexError as error:
         log_error(error)
         yield encode_error(error)

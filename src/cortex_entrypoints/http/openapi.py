@@ -62,6 +62,11 @@ _PATH_PARAMETERS: Final[Mapping[str, dict[str, Any]]] = {
         "schema": {"type": "string", "pattern": MODEL_ID_PATTERN},
         "example": "HuggingFaceTB__SmolLM2-135M-Instruct",
     },
+    "response_id": {
+        "description": "Id of a response.",
+        "schema": {"type": "string", "pattern": "^[^/]+$"},
+        "example": "resp_9f1c5a3e7b2d4c6f8a0b1c2d3e4f5a6b",
+    },
     "generation_id": {
         "description": "Id of a generation, as its first event tells it.",
         "schema": {"type": "string", "pattern": "^[^/]+$"},

@@ -1,12 +1,15 @@
 """Holds an event stream to its end: nothing after its last event, and never without one."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from cortex_domain.errors import ContractViolationError
 from cortex_domain.events import GenerationEvent, GenerationFinished, PullEvent, PullFinished
 
 EventT = TypeVar("EventT", bound=GenerationEvent | PullEvent)
+
+
+LAST_EVENTS: Final = (GenerationFinished, PullFinished)
 
 
 async def until_last(events: AsyncIterator[EventT], /) -> AsyncGenerator[EventT, None]:
@@ -17,6 +20,6 @@ async def until_last(events: AsyncIterator[EventT], /) -> AsyncGenerator[EventT,
     """
     async for event in events:
         yield event
-        if isinstance(event, GenerationFinished | PullFinished):
+        if isinstance(event, LAST_EVENTS):
             return
     raise ContractViolationError("The event stream stopped without its last event.")

@@ -16,9 +16,10 @@ from cortex_adapters.fake import (
     FakeTextGenerator,
     ScriptedReply,
 )
+from cortex_adapters.in_memory import InMemoryResponseStore
 from cortex_adapters.system.clock import SystemClock
 from cortex_domain.model_residency import ModelResidency
-from cortex_domain.ports import TextGenerator
+from cortex_domain.ports import ResponseStore, TextGenerator
 from cortex_domain.use_cases import (
     CountPrompt,
     DeleteModel,
@@ -51,6 +52,7 @@ class FakeAdapters:
     loader: FakeModelLoader = field(default_factory=FakeModelLoader)
     store: FakeModelStore = field(default_factory=FakeModelStore)
     clock: SystemClock = field(default_factory=SystemClock)
+    responses: ResponseStore = field(default_factory=InMemoryResponseStore)
     script: Iterable[ScriptedReply | str] | None = None
     generator: TextGenerator | None = None
 
@@ -102,6 +104,7 @@ class FakeAdapters:
             delete_model=DeleteModel(store=self.store, loader=self.loader),
             loaded_models=self.loader.loaded,
             engine_monitor=self.monitor,
+            response_store=self.responses,
             clock=self.clock,
             start=_nothing,
             stop=_nothing,

@@ -1,15 +1,23 @@
 """Errors as OpenAI's clients know them: by type and status they choose the exception that their program sees."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from pydantic_core import to_json
-from quart import Response
+from quart import Blueprint, Response
 from typing_extensions import TypedDict
 from werkzeug.exceptions import HTTPException
 
 from cortex_domain.errors import CortexError
 from cortex_entrypoints.http.error_forms import ErrorForm
-from cortex_entrypoints.http.error_responses import error_facts, error_response, http_refusal_facts, status_of
+from cortex_entrypoints.http.error_responses import (
+    error_facts,
+    error_response,
+    http_refusal_facts,
+    log_error,
+    status_of,
+)
 from cortex_entrypoints.http.response_bodies import ErrorFacts
 
 _TYPES: Final = {403: "permission_error", 429: "rate_limit_error"}
@@ -32,11 +40,39 @@ class OpenAiError(TypedDict):
     error: OpenAiErrorFacts
 
 
-def openai_error_response(error: CortexError, /) -> Response:
-    """Builds the answer to a request that ended with this error."""
+def answer_openai_errors(
+    routes: Blueprint, /, *, log_refusals: bool, names: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Makes every error of some routes an error of this dialect.
+
+    Args:
+        routes: The routes.
+        log_refusals: Whether to log the traceback of refused requests too.
+        names: What the routes call the parameters of the domain, where it is something else.
+    """
+
+    @routes.errorhandler(CortexError)
+    async def answer_error(error: CortexError) -> Response:
+        log_error(error, with_traceback=log_refusals)
+        return openai_error_response(error, names=names)
+
+    @routes.errorhandler(HTTPException)
+    async def answer_refusal(error: HTTPException) -> Response:
+        return openai_http_refusal(error)
+
+
+def openai_error_response(error: CortexError, /, *, names: Mapping[str, str]) -> Response:
+    """Builds the answer to a request that ended with this error.
+
+    Args:
+        error: The error.
+        names: What the caller knows parameters of the domain as, where it is something else.
+    """
     response = error_response(error)
     response.status_code = _status_of(type(error))
-    response.set_data(to_json(_error_object(error_facts(error), response.status_code)))
+    facts = error_facts(error)
+    told = facts.model_copy(update={"param": facts.param and _renamed(facts.param, names)})
+    response.set_data(to_json(_error_object(told, response.status_code)))
     return response
 
 
@@ -49,8 +85,13 @@ def openai_http_refusal(error: HTTPException, /) -> Response:
 
 def error_frame(error: Exception, /) -> bytes:
     """Encodes an error that comes in the middle of a stream."""
+    return b"data: %b\n\n" % to_json(error_object(error))
+
+
+def error_object(error: Exception, /) -> OpenAiError:
+    """Builds what a client is told of an error."""
     status = _status_of(type(error)) if isinstance(error, CortexError) else 500
-    return b"data: %b\n\n" % to_json(_error_object(error_facts(error), status))
+    return _error_object(error_facts(error), status)
 
 
 def _error_object(facts: ErrorFacts, status: int) -> OpenAiError:
@@ -58,6 +99,11 @@ def _error_object(facts: ErrorFacts, status: int) -> OpenAiError:
     return OpenAiError(
         error=OpenAiErrorFacts(message=facts.message, type=error_type, param=facts.param, code=_code_of(facts.code))
     )
+
+
+def _renamed(path: str, names: Mapping[str, str]) -> str:
+    parameter, dot, rest = path.partition(".")
+    return f"{names.get(parameter, parameter)}{dot}{rest}"
 
 
 def _status_of(error_class: type[CortexError]) -> int:

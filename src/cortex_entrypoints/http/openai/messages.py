@@ -1,15 +1,12 @@
 """Messages as OpenAI's chat API writes them."""
 
-import base64
-import binascii
-import re
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
 from pydantic.config import JsonDict
 
-from cortex_domain.errors import InvalidRequestError
 from cortex_domain.messages import AudioPart, ContentPart, ImagePart, Message, ReasoningPart, Role
+from cortex_entrypoints.http.openai.data_urls import picture_in
 from cortex_entrypoints.http.request_bodies import MAX_PARTS, FileBytes, TextPartBody
 from cortex_entrypoints.http.strict_body import Body
 
@@ -19,7 +16,6 @@ _ROLES: Final = {
     "user": Role.USER,
     "assistant": Role.ASSISTANT,
 }
-_DATA_URL: Final = re.compile(r"data:(image/[A-Za-z0-9.+-]{1,64});base64,(.+)", re.DOTALL)
 
 
 class ImageUrlBody(Body):
@@ -41,13 +37,7 @@ class ImagePartBody(Body):
         Raises:
             InvalidRequestError: The picture is not in the URL.
         """
-        found = _DATA_URL.fullmatch(self.image_url.url)
-        if found is None:
-            raise _not_a_data_url()
-        try:
-            return ImagePart(data=base64.b64decode(found[2], validate=True), media_type=found[1])
-        except (binascii.Error, ValueError):
-            raise _not_a_data_url() from None
+        return picture_in(self.image_url.url, field="image_url.url", parameter="messages")
 
 
 class InputAudioBody(Body):
@@ -123,10 +113,3 @@ class MessageBody(Body):
         parts: tuple[ContentPart, ...] = tuple(part.to_domain() for part in self.content)
         reasoning = (ReasoningPart(text=self.reasoning_content),) if self.reasoning_content else ()
         return Message(role=_ROLES[self.role], parts=(*reasoning, *parts))
-
-
-def _not_a_data_url() -> InvalidRequestError:
-    return InvalidRequestError(
-        "image_url.url must hold the picture itself: 'data:image/png;base64,…'. Pictures elsewhere are not fetched.",
-        parameter="messages",
-    )

@@ -1,13 +1,10 @@
 """The routes below `/v1` that OpenAI's clients call."""
 
 from quart import Blueprint, Response
-from werkzeug.exceptions import HTTPException
 
-from cortex_domain.errors import CortexError
 from cortex_domain.event_stream import collect
 from cortex_entrypoints.cortex import Cortex
 from cortex_entrypoints.http.chat_routes import CHAT_ERRORS
-from cortex_entrypoints.http.error_responses import log_error
 from cortex_entrypoints.http.event_responses import encoded_response
 from cortex_entrypoints.http.in_flight import InFlight
 from cortex_entrypoints.http.json_responses import json_response
@@ -22,9 +19,8 @@ from cortex_entrypoints.http.openai.chat_objects import (
 )
 from cortex_entrypoints.http.openai.error_objects import (
     OPENAI_ERRORS,
+    answer_openai_errors,
     error_frame,
-    openai_error_response,
-    openai_http_refusal,
 )
 from cortex_entrypoints.http.openai.model_objects import (
     ModelListObject,
@@ -47,15 +43,7 @@ def openai_routes(cortex: Cortex, defaults: ChatDefaults, in_flight: InFlight, *
         log_refusals: Whether to log the traceback of refused requests too.
     """
     routes = Blueprint("openai", __name__, url_prefix="/v1")
-
-    @routes.errorhandler(CortexError)
-    async def answer_error(error: CortexError) -> Response:
-        log_error(error, with_traceback=log_refusals)
-        return openai_error_response(error)
-
-    @routes.errorhandler(HTTPException)
-    async def answer_refusal(error: HTTPException) -> Response:
-        return openai_http_refusal(error)
+    answer_openai_errors(routes, log_refusals=log_refusals)
 
     @routes.get("/models")
     @documented(

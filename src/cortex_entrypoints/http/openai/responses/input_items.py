@@ -1,0 +1,197 @@
+"""What a response is asked for: items that say something, or stand for one that is stored.
+
+An item keeps the form in which it came, because it is stored and given back in it.
+"""
+
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, TypeAdapter, ValidationInfo
+from pydantic_core import to_json
+
+from cortex_domain.messages import ContentPart, Message, ReasoningPart, Role
+from cortex_domain.stored_responses import StoredItem
+from cortex_entrypoints.http.openai.responses.contents import ContentBody
+from cortex_entrypoints.http.request_bodies import MAX_PARTS
+from cortex_entrypoints.http.strict_body import Body
+
+_ROLES: Final = {
+    "system": Role.SYSTEM,
+    "developer": Role.SYSTEM,
+    "user": Role.USER,
+    "assistant": Role.ASSISTANT,
+}
+_KINDS: Final = ("message", "reasoning", "item_reference")
+
+ItemId = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class SpokenItemBody(Body, ABC):
+    """An item that says something itself.
+
+    Attributes:
+        id_prefix: How ids of its kind begin.
+    """
+
+    id_prefix: ClassVar[str]
+
+    id: ItemId | None = None
+    status: Literal["in_progress", "completed", "incomplete"] | None = None
+
+    @property
+    @abstractmethod
+    def speaker(self) -> Role:
+        """Who says it."""
+
+    @abstractmethod
+    def parts(self) -> tuple[ContentPart, ...]:
+        """Builds what is said.
+
+        Raises:
+            InvalidRequestError: It cannot be understood.
+        """
+
+    @abstractmethod
+    def joins(self, message: Message, /) -> bool:
+        """Tells whether it is part of the turn that a message begins."""
+
+    def to_stored(self) -> StoredItem:
+        """Builds what is kept of it; an item without an id gets one."""
+        item_id = self.id or f"{self.id_prefix}_{uuid.uuid4().hex}"
+        fields = {**self.model_dump(exclude_none=True), "id": item_id, "status": self.status or "completed"}
+        return StoredItem(id=item_id, content=to_json(fields))
+
+
+def _as_contents(value: object, info: ValidationInfo) -> object:
+    """A text is a list of one part."""
+    if not isinstance(value, str):
+        return value
+    return [{"type": "output_text" if info.data.get("role") == "assistant" else "input_text", "text": value}]
+
+
+class MessageItemBody(SpokenItemBody):
+    """What somebody says."""
+
+    id_prefix: ClassVar[str] = "msg"
+
+    type: Literal["message"] = "message"
+    role: Literal["system", "developer", "user", "assistant"]
+    content: Annotated[
+        list[ContentBody],
+        BeforeValidator(_as_contents, json_schema_input_type=str | list[ContentBody]),
+        Field(min_length=1, max_length=MAX_PARTS),
+    ]
+    phase: Literal["commentary", "final_answer"] | None = None
+
+    @property
+    def speaker(self) -> Role:
+        """Who says it."""
+        return _ROLES[self.role]
+
+    def parts(self) -> tuple[ContentPart, ...]:
+        """Builds what is said.
+
+        Raises:
+            InvalidRequestError: A picture is not in its URL.
+        """
+        return tuple(content.to_domain() for content in self.content)
+
+    def joins(self, message: Message, /) -> bool:
+        """Tells whether it is what the model said after it thought."""
+        return message.role is self.speaker and _is_thought(message)
+
+
+class SummaryBody(Body):
+    """A part of what a model thought, or a summary of it."""
+
+    type: Literal["summary_text", "reasoning_text"]
+    text: str
+
+
+class ReasoningItemBody(SpokenItemBody):
+    """What a model thought for an earlier answer. What is encrypted elsewhere says nothing here."""
+
+    id_prefix: ClassVar[str] = "rs"
+
+    type: Literal["reasoning"]
+    summary: Annotated[list[SummaryBody], Field(default_factory=list)]
+    content: list[SummaryBody] | None = None
+    encrypted_content: str | None = None
+
+    @property
+    def speaker(self) -> Role:
+        """The model."""
+        return Role.ASSISTANT
+
+    def parts(self) -> tuple[ContentPart, ...]:
+        """Builds what was thought, or what is known of it."""
+        texts = self.content or self.summary
+        return (ReasoningPart(text="\n".join(part.text for part in texts)),) if texts else ()
+
+    def joins(self, message: Message, /) -> bool:  # noqa: ARG002
+        """Begins a turn of its own."""
+        return False
+
+
+class ItemReferenceBody(Body):
+    """An item of a response that is stored."""
+
+    type: Literal["item_reference"] | None = None
+    id: ItemId
+
+
+SpokenItem = MessageItemBody | ReasoningItemBody
+
+
+def _tag(value: object) -> str | None:
+    if not isinstance(value, dict):
+        return None
+    kind = value.get("type")
+    if kind is None:
+        kind = "message" if "role" in value else "item_reference"
+    return f"<{kind}>" if kind in _KINDS else None
+
+
+ItemBody = Annotated[
+    Annotated[MessageItemBody, Tag("<message>")]
+    | Annotated[ReasoningItemBody, Tag("<reasoning>")]
+    | Annotated[ItemReferenceBody, Tag("<item_reference>")],
+    Discriminator(
+        _tag,
+        custom_error_type="item_type",
+        custom_error_message=f"Input should be an object whose type is one of {', '.join(_KINDS)}",
+    ),
+]
+
+_SPOKEN: TypeAdapter[SpokenItem] = TypeAdapter(Annotated[SpokenItem, Field(discriminator="type")])
+
+
+def spoken_again(stored: StoredItem, /) -> SpokenItem:
+    """Reads an item that was stored."""
+    return _SPOKEN.validate_json(stored.content)
+
+
+def messages_of(items: Iterable[SpokenItem], /) -> tuple[Message, ...]:
+    """Builds the messages that items say together.
+
+    What a model thought and what it said then is one message. Thoughts that nothing follows are left out: no template
+    has a place for them.
+
+    Raises:
+        InvalidRequestError: An item cannot be understood.
+    """
+    messages: list[Message] = []
+    for item in items:
+        parts = item.parts()
+        if messages and item.joins(messages[-1]):
+            messages[-1] = replace(messages[-1], parts=messages[-1].parts + parts)
+        elif parts:
+            messages.append(Message(role=item.speaker, parts=parts))
+    return tuple(message for message in messages if not _is_thought(message))
+
+
+def _is_thought(message: Message) -> bool:
+    return all(isinstance(part, ReasoningPart) for part in message.parts)
