@@ -9,6 +9,7 @@ from cortex_domain.generation import MAX_OWNER_CHARACTERS, GenerationRequest, Re
 from cortex_domain.language_models import ModelId
 from cortex_entrypoints.http.openai.messages import MessageBody
 from cortex_entrypoints.http.openai.parameters import OnlyFalse, warnings_of
+from cortex_entrypoints.http.openai.response_format import ResponseFormat
 from cortex_entrypoints.http.openai.sampling_body import SamplingBody
 from cortex_entrypoints.http.request_bodies import (
     MAX_MESSAGES,
@@ -29,12 +30,6 @@ class StreamOptions(Body):
     include_obfuscation: OnlyFalse | None = None
 
 
-class TextFormat(Body):
-    """Plain text."""
-
-    type: Literal["text"]
-
-
 class ChatCompletionBody(SamplingBody):
     """A chat to be continued by one answer, as OpenAI's clients write it."""
 
@@ -48,6 +43,7 @@ class ChatCompletionBody(SamplingBody):
     max_completion_tokens: MaxTokens | None = None
     n: NumberOfAnswers | None = None
     reasoning_effort: ReasoningEffortName | None = None
+    response_format: ResponseFormat | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     user: Annotated[str, Field(max_length=MAX_OWNER_CHARACTERS, description="Who asks; a name.")] | None = None
@@ -58,7 +54,6 @@ class ChatCompletionBody(SamplingBody):
     logprobs: OnlyFalse | None = None
     modalities: Annotated[list[Literal["text"]], Field(max_length=1)] | None = None
     prediction: None = None
-    response_format: TextFormat | None = None
     tool_choice: Literal["none", "auto"] | None = None
     tools: Annotated[list[Any], Field(max_length=0)] | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=0), BeforeValidator(whole_number)] | None = None
@@ -99,6 +94,7 @@ class ChatCompletionBody(SamplingBody):
             stop=self.stop_texts,
             owner=self.user or "",
             n=self.n or 1,
+            output=None if self.response_format is None else self.response_format.to_domain(),
             reasoning_effort=self.reasoning_effort and ReasoningEffort(self.reasoning_effort),
         )
 

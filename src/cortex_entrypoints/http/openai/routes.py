@@ -28,6 +28,7 @@ from cortex_entrypoints.http.openai.model_objects import (
     model_list_object,
     model_object,
 )
+from cortex_entrypoints.http.openai.response_format import OUTPUT_NAME
 from cortex_entrypoints.http.operation_notes import OperationNotes, documented
 from cortex_entrypoints.http.request_bodies import ChatDefaults
 from cortex_entrypoints.http.request_reading import read_body
@@ -43,7 +44,7 @@ def openai_routes(cortex: Cortex, defaults: ChatDefaults, in_flight: InFlight, *
         log_refusals: Whether to log the traceback of refused requests too.
     """
     routes = Blueprint("openai", __name__, url_prefix="/v1")
-    answer_openai_errors(routes, log_refusals=log_refusals)
+    answer_openai_errors(routes, log_refusals=log_refusals, names={"output": OUTPUT_NAME})
 
     @routes.get("/models")
     @documented(
