@@ -11,6 +11,7 @@ from cortex_entrypoints.http.openai.messages import MessageBody
 from cortex_entrypoints.http.openai.parameters import OnlyFalse, warnings_of
 from cortex_entrypoints.http.openai.response_format import ResponseFormat
 from cortex_entrypoints.http.openai.sampling_body import SamplingBody
+from cortex_entrypoints.http.openai.tools import ToolChoiceBody, Tools, offered_tools, tool_choice_of
 from cortex_entrypoints.http.request_bodies import (
     MAX_MESSAGES,
     ChatDefaults,
@@ -21,6 +22,7 @@ from cortex_entrypoints.http.request_bodies import (
     whole_number,
 )
 from cortex_entrypoints.http.strict_body import Body
+from cortex_entrypoints.http.tool_bodies import ParallelToolCalls
 
 
 class StreamOptions(Body):
@@ -46,6 +48,9 @@ class ChatCompletionBody(SamplingBody):
     response_format: ResponseFormat | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
+    tools: Tools | None = None
+    tool_choice: ToolChoiceBody | None = None
+    parallel_tool_calls: ParallelToolCalls | None = None
     user: Annotated[str, Field(max_length=MAX_OWNER_CHARACTERS, description="Who asks; a name.")] | None = None
     # Not honoured yet, so only what asks for nothing is taken.
     audio: None = None
@@ -54,14 +59,11 @@ class ChatCompletionBody(SamplingBody):
     logprobs: OnlyFalse | None = None
     modalities: Annotated[list[Literal["text"]], Field(max_length=1)] | None = None
     prediction: None = None
-    tool_choice: Literal["none", "auto"] | None = None
-    tools: Annotated[list[Any], Field(max_length=0)] | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=0), BeforeValidator(whole_number)] | None = None
     web_search_options: None = None
     # Taken, without effect, and listed among the warnings; see `parameters`.
     metadata: Any = None
     moderation: Any = None
-    parallel_tool_calls: Any = None
     prompt_cache_key: Any = None
     prompt_cache_options: Any = None
     prompt_cache_retention: Any = None
@@ -95,6 +97,9 @@ class ChatCompletionBody(SamplingBody):
             owner=self.user or "",
             n=self.n or 1,
             output=None if self.response_format is None else self.response_format.to_domain(),
+            tools=offered_tools(self.tools, self.tool_choice),
+            tool_choice=tool_choice_of(self.tool_choice),
+            parallel_tool_calls=self.parallel_tool_calls is not False,
             reasoning_effort=self.reasoning_effort and ReasoningEffort(self.reasoning_effort),
         )
 

@@ -14,7 +14,6 @@ WARNED: Final = frozenset(
     {
         "metadata",
         "moderation",
-        "parallel_tool_calls",
         "prompt_cache_key",
         "prompt_cache_options",
         "prompt_cache_retention",
