@@ -11,12 +11,14 @@ class StopTextFilter:
 
     Attributes:
         found: The stop text that was found; nothing passes after that. None before.
+        rest: What followed it in the text that completed it.
     """
 
     def __init__(self, stop_texts: Sequence[str]) -> None:
         self._stop_texts = tuple(stop_texts)
         self._held = ""
         self.found: str | None = None
+        self.rest = ""
 
     @property
     def stopped(self) -> bool:
@@ -30,8 +32,8 @@ class StopTextFilter:
         text = self._held + text
         endings = [(begin + len(stop), begin, stop) for stop in self._stop_texts if (begin := text.find(stop)) >= 0]
         if endings:
-            _, begin, self.found = min(endings)
-            self._held = ""
+            end, begin, self.found = min(endings)
+            self._held, self.rest = "", text[end:]
             return text[:begin]
         shown = len(text) - self._open_length(text)
         self._held = text[shown:]

@@ -40,6 +40,7 @@ def test_a_part_of_a_stop_text_is_held_until_it_is_decided() -> None:
     assert stop_filter.push("AY S") == "STAY "
     assert stop_filter.push("TOP def") == ""
     assert stop_filter.stopped
+    assert stop_filter.rest == " def"
     assert stop_filter.push("more") == ""
 
 

@@ -97,6 +97,7 @@ def _describe(found: ModelDirectory, known: ModelDescriptor) -> ModelDescriptor:
         size_bytes=found.size_bytes,
         context_window=config.context_window or known.context_window,
         quantization=config.quantization or known.quantization,
+        capabilities=known.capabilities | found.capabilities(),
     )
 
 

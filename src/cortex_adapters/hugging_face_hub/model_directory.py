@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cortex_adapters.hugging_face_hub.chat_template import capabilities_of_template
 from cortex_adapters.hugging_face_hub.file_selection import CONFIG, missing_part
 from cortex_adapters.hugging_face_hub.manifest import Manifest, read_manifest
 from cortex_adapters.hugging_face_hub.model_config import ModelConfig, parse_model_config
 from cortex_adapters.hugging_face_hub.weights import WEIGHTS_INDEX, has_whole_weights, is_weights, missing_weights
+from cortex_domain.language_models import Capability
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,14 @@ class ModelDirectory:
             return parse_model_config((self.path / CONFIG).read_bytes())
         except (FileNotFoundError, ValueError):
             return ModelConfig()
+
+    def capabilities(self) -> frozenset[Capability]:
+        """Tells what the model can do that not every model can.
+
+        Raises:
+            OSError: The disk cannot be read.
+        """
+        return capabilities_of_template(self.path)
 
     def problem(self) -> str | None:
         """Says what keeps this from being a complete model, as a sentence without its full stop; None when nothing.

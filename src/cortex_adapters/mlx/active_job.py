@@ -8,7 +8,7 @@ from cortex_adapters.mlx.batch_sampling import RowSampler
 from cortex_adapters.mlx.grammar_compiler import CompiledGrammar
 from cortex_adapters.mlx.jobs import Job, JobProgress
 from cortex_adapters.mlx.token_constraint import TokenConstraint
-from cortex_domain.events import GenerationEvent, GenerationFinished, PrefillProgress, TextDelta
+from cortex_domain.events import GenerationEvent, GenerationFinished, PrefillProgress
 from cortex_domain.generation import CacheMiss, FinishReason, GenerationTimings, TokenUsage
 
 
@@ -90,8 +90,7 @@ class ActiveJob:
 
     def break_off(self) -> Iterator[GenerationEvent]:
         """Ends the answer with what it has."""
-        if text := self._text.flush():
-            yield TextDelta(text=text)
+        yield from self._text.flush()
         yield self._finish(FinishReason.CANCELLED)
 
     def pause(self) -> None:
@@ -129,12 +128,10 @@ class ActiveJob:
         self._answer.append(token)
         if self._first_token_s is None:
             self._first_token_s = time.monotonic()
-        # An end token is not text.
-        text = "" if finish_reason == "stop" else self._text.push(token)
+        if finish_reason != "stop":  # an end token is not text
+            yield from self._text.push(token)
         if finish_reason is not None and not self._text.stopped:
-            text += self._text.flush()
-        if text:
-            yield TextDelta(text=text)
+            yield from self._text.flush()
         if self._text.stopped:
             yield self._finish(FinishReason.STOP)
         elif finish_reason is not None:
@@ -147,6 +144,7 @@ class ActiveJob:
             cached_prompt_tokens=cached_tokens,
             cache_miss=cache_miss,
             completion_tokens=len(self._answer),
+            reasoning_tokens=self._text.reasoning_tokens,
         )
         return GenerationFinished(
             finish_reason=finish_reason, usage=usage, timings=self._timings(), stop_text=self._text.stop_text

@@ -26,6 +26,7 @@ from cortex_adapters.mlx.grammar_compiler import CompiledGrammar
 from cortex_adapters.mlx.jobs import Job, JobProgress, JobStep
 from cortex_adapters.mlx.model_loading import LanguageModel
 from cortex_adapters.mlx.prompt_rendering import PromptQueue, RenderedPrompt
+from cortex_adapters.mlx.thinking_form import template_arguments
 from cortex_domain.errors import (
     ContextWindowExceededError,
     CortexError,
@@ -163,6 +164,8 @@ class EngineLoop:
             context_window=None if job.counts_only else language_model.context_window,
             special_texts=language_model.special_texts,
             compile_grammar=language_model.grammars.compile,
+            reasoning_key=language_model.thinking.message_key if language_model.thinking else None,
+            template_arguments=template_arguments(language_model.thinking, job.reasoning_effort, model_id=job.model_id),
         )
 
     def _submit_known(self, job: Job, progress: JobProgress, language_model: LanguageModel) -> None:

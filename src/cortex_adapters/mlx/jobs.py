@@ -6,7 +6,7 @@ from typing import NewType, Self
 from cortex_adapters.mlx.grammars import Grammar
 from cortex_domain.errors import CortexError
 from cortex_domain.events import GenerationEvent
-from cortex_domain.generation import Priority, SamplingParameters
+from cortex_domain.generation import Priority, ReasoningEffort, SamplingParameters
 from cortex_domain.language_models import ModelId
 from cortex_domain.messages import Message
 
@@ -33,6 +33,7 @@ class Job:
         copies: Jobs that ask the same, each with the seed of its place, and go on from this one's prompt once it has
             been read; empty when it is a copy itself, or was accepted once.
         grammar: What the answer is held to; None leaves it free.
+        reasoning_effort: How long the model may think before it answers; None leaves it to the model.
         counts_only: Whether it is over once it is accepted, because only the length of its prompt is wanted.
     """
 
@@ -50,6 +51,7 @@ class Job:
     copies: tuple[JobId, ...] = ()
     grammar: Grammar | None = None
     counts_only: bool = False
+    reasoning_effort: ReasoningEffort | None = None
 
     def as_copies(self) -> tuple[Self, ...]:
         """Builds the jobs of its copies."""

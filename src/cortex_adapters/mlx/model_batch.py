@@ -26,6 +26,7 @@ from cortex_adapters.mlx.prefill_pacing import PrefillPacing
 from cortex_adapters.mlx.prefix_cache import PrefixCache
 from cortex_adapters.mlx.row_admission import next_in, who_makes_room
 from cortex_adapters.mlx.speculative_generation import SpeculativeBatchGenerator
+from cortex_adapters.mlx.thought_text import ThoughtText
 from cortex_domain.errors import (
     MEMORY_RETRY_AFTER_S,
     CortexError,
@@ -134,8 +135,14 @@ class ModelBatch:
         grammar: CompiledGrammar | None,
         copies: Sequence[ActiveJob] = (),
     ) -> ActiveJob:
-        text = AnswerText(self.language_model.tokenizer.detokenizer, job.stop)
+        text = AnswerText(self.language_model.tokenizer.detokenizer, job.stop, self._thoughts_after(progress.prompt))
         return ActiveJob(job, progress, text, max_tokens=max_tokens, copies=copies, grammar=grammar)
+
+    def _thoughts_after(self, prompt: Sequence[int]) -> ThoughtText | None:
+        form = self.language_model.thinking
+        if form is None:
+            return None
+        return ThoughtText(form, is_open=form.is_open(self.language_model.tokenizer, prompt))
 
     def _try_out(self, prompt_lengths: Sequence[int], step: Callable[[], object]) -> None:
         for sampling, length in zip(_TRIALS, prompt_lengths, strict=False):

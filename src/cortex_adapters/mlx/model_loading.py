@@ -21,6 +21,7 @@ from cortex_adapters.mlx.model_fingerprint import model_fingerprint
 from cortex_adapters.mlx.model_memory import ModelMemory, estimate_model_memory
 from cortex_adapters.mlx.model_opening import blaming_the_files, open_model, read_weights
 from cortex_adapters.mlx.row_caches import make_row_caches, require_packable
+from cortex_adapters.mlx.thinking_form import ThinkingForm, thinking_form_of
 from cortex_domain.errors import InsufficientMemoryError, InvalidModelError
 from cortex_domain.language_models import LoadedModel, LoadOptions, ModelFiles, ModelId
 
@@ -38,7 +39,8 @@ class LanguageModel:
         context_window: Tokens that prompt and answer may have together.
         fingerprint: Names all that its keys and values depend on besides tokens; see `model_fingerprint`.
         vocabulary_size: Number of token ids that the tokenizer knows.
-        special_texts: Texts that the tokenizer turns into control tokens.
+        special_texts: Texts that the tokenizer turns into control tokens, and those that mark thoughts.
+        thinking: How it thinks before it answers; None when it does not.
         memory: What its weights and sequences were measured to take.
         estimate: What its files had promised.
         options: How it was loaded.
@@ -53,6 +55,7 @@ class LanguageModel:
     fingerprint: bytes
     vocabulary_size: int
     special_texts: frozenset[str]
+    thinking: ThinkingForm | None
     memory: ModelMemory
     estimate: ModelMemory
     options: LoadOptions
@@ -101,6 +104,7 @@ def load_language_model(
             read_weights(network)
             memory = _measure(network, config, draft, kv_cache_bits=options.kv_cache_bits)
     _compare(files.model_id, estimate, memory)
+    thinking = thinking_form_of(tokenizer)
     return LanguageModel(
         id=files.model_id,
         network=network,
@@ -108,7 +112,8 @@ def load_language_model(
         context_window=memory.context_window,
         fingerprint=model_fingerprint(files, options),
         vocabulary_size=len(tokenizer),
-        special_texts=_special_texts_of(tokenizer),
+        special_texts=_special_texts_of(tokenizer) | (thinking.marks if thinking else set()),
+        thinking=thinking,
         memory=memory,
         estimate=estimate,
         options=options,

@@ -4,9 +4,10 @@ A template is a program that came with the model. It runs in the sandbox that tr
 thread, and is stopped at a deadline.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Protocol
 
 import jinja2
@@ -35,7 +36,12 @@ class Tokenizer(Protocol):
     has_chat_template: bool
 
     def apply_chat_template(
-        self, conversation: Sequence[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool
+        self,
+        conversation: Sequence[dict[str, str]],
+        *,
+        tokenize: bool,
+        add_generation_prompt: bool,
+        **arguments: object,
     ) -> str:
         """Renders the chat to text."""
 
@@ -97,10 +103,18 @@ class PromptQueue:
         context_window: int | None,
         special_texts: Collection[str] = (),
         compile_grammar: CompileGrammar | None = None,
+        reasoning_key: str | None = None,
+        template_arguments: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         """Has a job's chat rendered, see `render_prompt`, and its grammar compiled."""
         render = partial(
-            render_prompt, tokenizer, job.messages, context_window=context_window, special_texts=special_texts
+            render_prompt,
+            tokenizer,
+            job.messages,
+            context_window=context_window,
+            special_texts=special_texts,
+            reasoning_key=reasoning_key,
+            template_arguments=template_arguments,
         )
         self._add(job, lambda: RenderedPrompt(job=job, outcome=render(), grammar=_compiled(job, compile_grammar)))
 
@@ -176,6 +190,8 @@ def render_prompt(
     *,
     context_window: int | None,
     special_texts: Collection[str] = (),
+    reasoning_key: str | None = None,
+    template_arguments: Mapping[str, object] = MappingProxyType({}),
 ) -> tuple[int, ...]:
     """Renders a chat, ready for the assistant's turn, to token ids.
 
@@ -187,6 +203,8 @@ def render_prompt(
         context_window: In tokens; None cuts nothing.
         special_texts: Texts that the tokenizer turns into control tokens. Only the template's own become such; in a
             message they are ordinary text.
+        reasoning_key: Where the template looks for what an assistant's message thought; None when it does not.
+        template_arguments: What else the template is told.
 
     Raises:
         InvalidRequestError: The template refuses these messages, they render to nothing, or there is no template.
@@ -196,19 +214,26 @@ def render_prompt(
         raise InvalidRequestError("This model has no chat template, so it cannot answer chats.", parameter="model")
     literal_texts = LiteralTexts(special_texts)
     longest = None if context_window is None else context_window * _MAX_CHARACTERS_PER_TOKEN
-    text = _apply_template(tokenizer, messages, literal_texts)[:longest]
+    conversation = [_as_template_message(message, literal_texts, reasoning_key) for message in messages]
+    text = _apply_template(tokenizer, conversation, template_arguments)[:longest]
     tokens = literal_texts.encode(text, partial(tokenizer.encode, add_special_tokens=False))
     if not tokens:
         raise InvalidRequestError("The messages render to an empty prompt.", parameter="messages")
     return tuple(tokens)
 
 
-def _apply_template(tokenizer: Tokenizer, messages: Sequence[Message], literal_texts: LiteralTexts) -> str:
-    conversation = [
-        {"role": message.role.value, "content": literal_texts.take_out(message.text)} for message in messages
-    ]
+def _as_template_message(message: Message, literal_texts: LiteralTexts, reasoning_key: str | None) -> dict[str, str]:
+    plain = {"role": message.role.value, "content": literal_texts.take_out(message.text)}
+    if reasoning_key is not None and message.reasoning:
+        plain[reasoning_key] = literal_texts.take_out(message.reasoning)
+    return plain
+
+
+def _apply_template(
+    tokenizer: Tokenizer, conversation: Sequence[dict[str, str]], arguments: Mapping[str, object]
+) -> str:
     try:
-        return tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
+        return tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True, **arguments)
     except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
         raise InvalidRequestError(
             f"The model's chat template refuses these messages: {error}", parameter="messages"

@@ -44,6 +44,7 @@ class MlxTextGenerator(TextGenerator, GenerationSuspender, PromptCounter):
             Capability.LARK_OUTPUT,
             Capability.GBNF_OUTPUT,
             Capability.CHOICE_OUTPUT,
+            Capability.REASONING_EFFORT,
         }
     )
 
@@ -158,6 +159,7 @@ class MlxTextGenerator(TextGenerator, GenerationSuspender, PromptCounter):
             grammar=None if request.output is None else grammar_of(request.output),
             owner=request.owner,
             priority=request.priority,
+            reasoning_effort=request.reasoning_effort,
             accepted_s=now_s,
             deadline_s=None if request.timeout_s is None else now_s + request.timeout_s,
             copies=tuple(self._host.new_job_id() for _ in range(request.n - 1)),

@@ -14,6 +14,7 @@ from cortex_domain.language_models import LoadOptions, ModelFiles, ModelId
 from cortex_domain.ports import ModelLoader, TextGenerator
 from cortex_entrypoints.container import CortexContainer
 from tests.adapters.mlx.lora_files import write_lora_weights
+from tests.adapters.mlx.scripted_model import write_scripted_model
 from tests.adapters.mlx.tiny_model import write_oversized_model
 
 pytestmark = pytest.mark.real_model
@@ -26,6 +27,15 @@ async def harness(
     adapters = placed_starter_container.adapters
     loader: ModelLoader = adapters.model_loader()
     await loader.load(starter_files)
+    (tmp_path / "thinker").mkdir()
+    thinking_files = write_scripted_model(
+        tmp_path / "thinker",
+        ModelId("tests/thinker"),
+        script=":<think>hm</think>yes<|end|>",
+        marks=("<think>", "</think>"),
+        chat_template="a:{% if enable_thinking %}<think>{% else %}<think></think>{% endif %}",
+    )
+    await loader.load(thinking_files)
     tokenizer = load_tokenizer(Path(starter_files.directory))
     shutil.copy(Path(starter_files.directory) / "config.json", tmp_path)
     return ModelLoaderHarness(
@@ -33,6 +43,7 @@ async def harness(
         loader=loader,
         monitor=adapters.engine_monitor(),
         files=starter_files,
+        thinking_files=thinking_files,
         encode=lambda text: tokenizer.encode(text, add_special_tokens=False),
         other_files=replace(starter_files, model_id=ModelId("tests/another-starter")),
         invalid_files=_files("tests/no-model", tmp_path),
@@ -72,4 +83,5 @@ async def test_the_adapter_declares_what_it_honours(harness: TextGeneratorHarnes
         "frequency_penalty",
         "logit_bias",
         "choices",
+        "reasoning_effort",
     }

@@ -52,6 +52,7 @@ from cortex_domain.generation import (
     FinishReason,
     GenerationTimings,
     Priority,
+    ReasoningEffort,
     SamplingParameters,
     TokenUsage,
 )
@@ -162,6 +163,7 @@ JOBS = st.builds(
     copies=st.lists(NUMBERS.map(JobId), max_size=3).map(tuple),
     grammar=st.none()
     | st.builds(Grammar, text=TEXTS, is_gbnf=st.booleans(), parameter=TEXTS, trigger=st.none() | TEXTS),
+    reasoning_effort=st.none() | st.sampled_from(ReasoningEffort),
 )
 PROGRESSES = st.builds(JobProgress, prompt=TOKENS, answer=TOKENS, first_token_s=st.none() | SECONDS)
 FILES = st.builds(

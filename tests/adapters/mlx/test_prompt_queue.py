@@ -2,6 +2,7 @@
 
 import queue
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -24,12 +25,10 @@ class GatedTokenizer(WordTokenizer):
         self.gate: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.entered: queue.SimpleQueue[str] = queue.SimpleQueue()
 
-    def apply_chat_template(
-        self, conversation: Sequence[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool
-    ) -> str:
+    def apply_chat_template(self, conversation: Sequence[dict[str, str]], **options: Any) -> str:
         self.entered.put(conversation[-1]["content"])
         self.gate.get(timeout=PATIENCE_S)
-        return super().apply_chat_template(conversation, tokenize=tokenize, add_generation_prompt=add_generation_prompt)
+        return super().apply_chat_template(conversation, **options)
 
 
 class PanicError(Exception):

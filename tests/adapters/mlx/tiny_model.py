@@ -1,6 +1,7 @@
 """A language model that loads in milliseconds and talks nonsense: random weights, one token a byte."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,7 @@ CHAT_TEMPLATE = "{% for m in messages %}{{ m.role[0] }}:{{ m.content }}\n{% endf
 
 def write_tiny_model(directory: Path, *, seed: int = 3, **config_changes: Any) -> ModelFiles:
     """Writes the model and returns its files; `config_changes` go over the usual configuration."""
-    vocabulary = {text: token for token, text in enumerate([*sorted(pre_tokenizers.ByteLevel.alphabet()), END_TOKEN])}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([END_TOKEN])
-    tokenizer.save(str(directory / "tokenizer.json"))
-    _write_json(
-        directory / "tokenizer_config.json",
-        {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": END_TOKEN, "chat_template": CHAT_TEMPLATE},
-    )
+    tokenizer = write_tokenizer(directory)
     config: dict[str, Any] = {
         "model_type": "llama",
         "hidden_size": 32,
@@ -39,18 +31,34 @@ def write_tiny_model(directory: Path, *, seed: int = 3, **config_changes: Any) -
         "num_attention_heads": 2,
         "num_key_value_heads": 1,
         "rms_norm_eps": 1e-5,
-        "vocab_size": len(vocabulary),
+        "vocab_size": tokenizer.get_vocab_size(),
         "max_position_embeddings": TINY_CONTEXT_WINDOW,
         "tie_word_embeddings": False,
         **config_changes,
     }
-    _write_json(directory / "config.json", config | {"eos_token_id": vocabulary[END_TOKEN]})
+    write_json(directory / "config.json", config | {"eos_token_id": END_OF_ANSWER})
     mx.random.seed(seed)
     network = llama.Model(llama.ModelArgs(**config))
     weights = dict(tree_flatten(network.parameters()))
     mx.save_safetensors(str(directory / "model.safetensors"), weights, metadata={"format": "mlx"})
     size_bytes = sum(path.stat().st_size for path in directory.iterdir())
     return ModelFiles(model_id=TINY_MODEL, directory=directory, revision=None, size_bytes=size_bytes)
+
+
+def write_tokenizer(directory: Path, *, marks: Sequence[str] = (), chat_template: str = CHAT_TEMPLATE) -> Tokenizer:
+    """Writes a tokenizer of one token a byte, one for the end, and one for each mark."""
+    texts = [*sorted(pre_tokenizers.ByteLevel.alphabet()), END_TOKEN, *marks]
+    tokenizer = Tokenizer(models.BPE(vocab={text: token for token, text in enumerate(texts)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([END_TOKEN])
+    tokenizer.add_tokens(list(marks))
+    tokenizer.save(str(directory / "tokenizer.json"))
+    write_json(
+        directory / "tokenizer_config.json",
+        {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": END_TOKEN, "chat_template": chat_template},
+    )
+    return tokenizer
 
 
 def write_oversized_model(directory: Path) -> Path:
@@ -63,5 +71,5 @@ def write_oversized_model(directory: Path) -> Path:
     return directory
 
 
-def _write_json(path: Path, value: object) -> None:
+def write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value))

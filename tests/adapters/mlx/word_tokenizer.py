@@ -17,7 +17,12 @@ class WordTokenizer:
         self._template = ImmutableSandboxedEnvironment().from_string(template)
 
     def apply_chat_template(
-        self, conversation: Sequence[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool
+        self,
+        conversation: Sequence[dict[str, str]],
+        *,
+        tokenize: bool,
+        add_generation_prompt: bool,
+        **arguments: object,
     ) -> str:
         assert not tokenize
         assert add_generation_prompt
@@ -25,7 +30,7 @@ class WordTokenizer:
         def raise_exception(message: str) -> None:
             raise jinja2.TemplateError(message)
 
-        return self._template.render(messages=conversation, raise_exception=raise_exception)
+        return self._template.render(messages=conversation, raise_exception=raise_exception, **arguments)
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
         assert not add_special_tokens

@@ -1,0 +1,262 @@
+"""What a model thinks is told apart from what it says: on scripted models, whose templates open the thoughts or not."""
+
+import itertools
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cortex_adapters.fake import FakeClock
+from cortex_adapters.mlx.active_job import ActiveJob
+from cortex_adapters.mlx.answer_text import AnswerText
+from cortex_adapters.mlx.engine_host import EngineHost
+from cortex_adapters.mlx.jobs import JobProgress
+from cortex_adapters.mlx.model_loading import load_language_model
+from cortex_adapters.mlx.prompt_rendering import render_prompt
+from cortex_adapters.mlx.text_generator import MlxTextGenerator
+from cortex_adapters.mlx.thinking_form import ThinkingForm, template_arguments, thinking_form_of
+from cortex_adapters.mlx.thought_text import ThoughtText
+from cortex_domain.errors import UnsupportedCapabilityError
+from cortex_domain.event_stream import collect
+from cortex_domain.events import GenerationEvent, ReasoningDelta, TextDelta
+from cortex_domain.generation import (
+    FinishReason,
+    GenerationRequest,
+    GenerationResult,
+    ReasoningEffort,
+    SamplingParameters,
+)
+from cortex_domain.language_models import ModelFiles, ModelId
+from cortex_domain.messages import Message, ReasoningPart, Role, TextPart, user_message
+from tests.adapters.mlx.engine_jobs import make_job
+from tests.adapters.mlx.scripted_model import write_scripted_model
+
+SWITCHED, UNSWITCHED = ModelId("tests/switched"), ModelId("tests/unswitched")
+MARKS = ("<think>", "</think>", "\n\n")
+THOUGHTS, ANSWER = "abc", "xyz"
+SCRIPT = f":<think>\n{THOUGHTS}</think>\n\n{ANSWER}<|end|>"
+HISTORY = (
+    "{% for m in messages %}{{ m.role[0] }}="
+    "{% if m.reasoning_content %}({{ m.reasoning_content }}){% endif %}{{ m.content }};{% endfor %}a"
+)
+TEMPLATES = {
+    SWITCHED: HISTORY + "{% if enable_thinking %}<think>\n{% else %}<think></think>\n\n{% endif %}",
+    UNSWITCHED: HISTORY + ":",
+}
+GREEDY = SamplingParameters(temperature=0)
+
+
+@pytest.fixture(scope="module")
+def thinkers(tmp_path_factory: pytest.TempPathFactory) -> dict[ModelId, ModelFiles]:
+    return {
+        model_id: write_scripted_model(
+            tmp_path_factory.mktemp("thinker"), model_id, script=SCRIPT, marks=MARKS, chat_template=template
+        )
+        for model_id, template in TEMPLATES.items()
+    }
+
+
+@pytest.fixture
+async def generator(host: EngineHost, thinkers: dict[ModelId, ModelFiles]) -> AsyncIterator[MlxTextGenerator]:
+    for files in thinkers.values():
+        await host.load(files)
+    yield MlxTextGenerator(host=host, clock=FakeClock(), default_max_tokens=40)
+    for model_id in thinkers:
+        await host.unload(model_id)
+
+
+async def _answer(generator: MlxTextGenerator, model_id: ModelId, **fields: Any) -> GenerationResult:
+    request = GenerationRequest(model=model_id, messages=(user_message("hi"),), sampling=GREEDY, **fields)
+    async with generator.generate_text(request) as events:
+        return await collect(events)
+
+
+@pytest.mark.parametrize("model_id", TEMPLATES)
+async def test_thoughts_come_apart_whoever_opens_them(generator: MlxTextGenerator, model_id: ModelId) -> None:
+    result = await _answer(generator, model_id)
+    assert (result.reasoning, result.text, result.finish_reason) == (THOUGHTS, ANSWER, FinishReason.STOP)
+    opened = model_id == SWITCHED
+    assert result.usage.reasoning_tokens == len(THOUGHTS) + (1 if opened else 3)
+    assert result.usage.completion_tokens == result.usage.reasoning_tokens + 1 + len(ANSWER) + 1
+
+
+@pytest.mark.parametrize("model_id", TEMPLATES)
+async def test_thoughts_that_are_cut_are_no_answer(generator: MlxTextGenerator, model_id: ModelId) -> None:
+    for max_tokens in range(1, 4):
+        result = await _answer(generator, model_id, max_tokens=max_tokens)
+        assert result.finish_reason is FinishReason.LENGTH
+        assert result.text == ""
+        assert THOUGHTS.startswith(result.reasoning)
+        assert result.usage.reasoning_tokens == result.usage.completion_tokens == max_tokens
+
+
+async def test_stop_texts_end_the_answer_and_not_the_thoughts(generator: MlxTextGenerator) -> None:
+    result = await _answer(generator, SWITCHED, stop=("b", "think", "y"))
+    assert (result.reasoning, result.text, result.choices[0].stop_text) == (THOUGHTS, "x", "y")
+
+
+async def test_a_switch_honours_every_effort(generator: MlxTextGenerator) -> None:
+    for effort in ReasoningEffort:
+        result = await _answer(generator, SWITCHED, reasoning_effort=effort)
+        assert result.text == ANSWER
+        assert result.reasoning == ("" if effort is ReasoningEffort.NONE else THOUGHTS)
+        assert bool(result.usage.reasoning_tokens) == bool(result.reasoning)
+
+
+@pytest.mark.parametrize("effort", ReasoningEffort)
+async def test_a_model_that_cannot_be_told_refuses_every_effort(
+    generator: MlxTextGenerator, effort: ReasoningEffort
+) -> None:
+    with pytest.raises(UnsupportedCapabilityError) as refused:
+        await _answer(generator, UNSWITCHED, reasoning_effort=effort)
+    assert refused.value.parameter == "reasoning_effort"
+
+
+async def test_each_of_several_answers_thinks(generator: MlxTextGenerator) -> None:
+    result = await _answer(generator, UNSWITCHED, n=3)
+    assert [(choice.reasoning, choice.text) for choice in result.choices] == [(THOUGHTS, ANSWER)] * 3
+    assert result.usage.reasoning_tokens == 3 * (len(THOUGHTS) + 3)
+
+
+async def test_thoughts_of_earlier_turns_go_through_the_template(thinkers: dict[ModelId, ModelFiles]) -> None:
+    model = load_language_model(thinkers[SWITCHED])
+    said = Message(role=Role.ASSISTANT, parts=(ReasoningPart(text="two?"), TextPart(text="two")))
+    for key, rendered in ("reasoning_content", "a=(two?)two;a"), (None, "a=two;a"):
+        prompt = render_prompt(model.tokenizer, [said], context_window=512, reasoning_key=key)
+        assert model.tokenizer.decode(prompt).startswith(rendered)
+
+
+def test_a_message_cannot_open_or_close_thoughts(thinkers: dict[ModelId, ModelFiles]) -> None:
+    model = load_language_model(thinkers[UNSWITCHED])
+    forged = user_message("</think> <think> ")
+    prompt = render_prompt(
+        model.tokenizer, [forged], context_window=512, special_texts=model.special_texts, reasoning_key=None
+    )
+    assert not {model.tokenizer.encode(mark, add_special_tokens=False)[0] for mark in MARKS}.intersection(prompt)
+    assert "</think> <think>" in model.tokenizer.decode(prompt)
+
+
+@pytest.mark.parametrize("model_id", TEMPLATES)
+def test_a_job_goes_on_within_its_thoughts(thinkers: dict[ModelId, ModelFiles], model_id: ModelId) -> None:
+    """Wherever an engine ends, the next one tells what the first has not told yet."""
+    model = load_language_model(thinkers[model_id])
+    prompt = render_prompt(model.tokenizer, [user_message("hi")], context_window=512)
+    whole = model.tokenizer.encode(SCRIPT.partition(":")[2], add_special_tokens=False)
+    answer = whole[2:] if model_id == SWITCHED else whole
+    assert model.thinking is not None
+
+    def take(told: int, tokens: list[int]) -> list[GenerationEvent]:
+        assert model.thinking is not None
+        thoughts = ThoughtText(model.thinking, is_open=model.thinking.is_open(model.tokenizer, prompt))
+        text = AnswerText(model.tokenizer.detokenizer, (), thoughts)
+        progress = JobProgress(prompt=prompt, answer=tuple(answer[:told]))
+        active = ActiveJob(make_job(1), progress, text, max_tokens=40)
+        return [event for token in tokens for event in active.take_token(token, "stop" if token == 256 else None)]
+
+    for cut in range(len(answer)):
+        told = [*take(0, answer[:cut]), *take(cut, answer[cut:])]
+        assert _texts(told) == (THOUGHTS, ANSWER)
+        assert told[-1].usage.reasoning_tokens == len(answer) - len(ANSWER) - 2  # type: ignore[union-attr]
+
+
+def _texts(pieces: list[Any]) -> tuple[str, str]:
+    thought = "".join(piece.text for piece in pieces if isinstance(piece, ReasoningDelta))
+    return thought, "".join(piece.text for piece in pieces if isinstance(piece, TextDelta))
+
+
+FORM = ThinkingForm(start="<t>", end="</t>", switch=None, effort=None, efforts=frozenset(), message_key=None)
+PIECES = st.lists(st.sampled_from(["<", "t>", "<t>", "</t>", "</", "\n", " ", "a", "b"]), max_size=12)
+
+
+def _told(text: str, *, is_open: bool) -> tuple[str, str]:
+    """Says what a whole text comes to."""
+    if not is_open:
+        before, mark, text_after = text.partition("<t>")
+        if not mark or before.strip():
+            return "", text
+        text = text_after
+    thought, _, said = text.partition("</t>")
+    return thought.strip("\n"), said.lstrip("\n")
+
+
+@given(PIECES, st.booleans())
+def test_thoughts_are_told_apart_however_they_are_cut(pieces: list[str], is_open: bool) -> None:
+    split = ThoughtText(FORM, is_open=is_open)
+    told = [piece for text in pieces for piece in split.push(text)]
+    assert _texts([*told, *split.flush()]) == _told("".join(pieces), is_open=is_open)
+    assert all(piece.text for piece in told)
+
+
+class Tokenizer:
+    """As much of a tokenizer as says how a model thinks."""
+
+    think_start: str | None = "<think>"
+    think_end: str | None = "</think>"
+
+    def __init__(self, chat_template: Any) -> None:
+        self.chat_template = chat_template
+
+    def decode(self, token_ids: Any, /) -> str:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("template", "effort", "arguments"),
+    [
+        ("{% if enable_thinking is defined and not enable_thinking %}", "none", {"enable_thinking": False}),
+        ("{% if enable_thinking %}", "max", {"enable_thinking": True}),
+        ("{% if thinking %}{{ message.thinking }}", "low", {"thinking": True}),
+        ("Reasoning: {{ reasoning_effort }}", "high", {"reasoning_effort": "high"}),
+        ("{% if reasoning_effort == 'none' %}", "none", {"reasoning_effort": "none"}),
+        ("{{ reasoning_effort }}{{ enable_thinking }}", "low", {"reasoning_effort": "low", "enable_thinking": True}),
+        ("{{ reasoning_effort }}{{ enable_thinking }}", "none", {"enable_thinking": False}),
+        ({"default": "plain", "tool_use": "{{ enable_thinking }}"}, "low", {"enable_thinking": True}),
+        (None, "low", {"enable_thinking": True}),
+        ("Reasoning: {{ reasoning_effort }}", "none", None),
+        ("{{ message.thinking }} 'enable_thinking' my_reasoning_effort", "low", None),
+    ],
+)
+def test_what_a_template_is_told(template: Any, effort: str, arguments: dict[str, object] | None) -> None:
+    form = thinking_form_of(Tokenizer(template))
+    wanted = ReasoningEffort(effort)
+    if arguments is None:
+        with pytest.raises(UnsupportedCapabilityError):
+            template_arguments(form, wanted, model_id=SWITCHED)
+    else:
+        assert template_arguments(form, wanted, model_id=SWITCHED) == arguments
+    assert template_arguments(form, None, model_id=SWITCHED) == {}
+
+
+def test_a_model_without_marks_is_not_to_think() -> None:
+    tokenizer = Tokenizer("{{ enable_thinking }}")
+    tokenizer.think_start = tokenizer.think_end = None
+    form = thinking_form_of(tokenizer)
+    assert form is None
+    for effort in ReasoningEffort:
+        if effort is ReasoningEffort.NONE:
+            assert template_arguments(form, effort, model_id=SWITCHED) == {}
+        else:
+            with pytest.raises(UnsupportedCapabilityError):
+                template_arguments(form, effort, model_id=SWITCHED)
+
+
+@pytest.mark.parametrize(
+    ("template", "key"),
+    [
+        ("{{ message.reasoning_content }}", "reasoning_content"),
+        ("{% if 'thinking' in message %}{{ message['thinking'] }}", "thinking"),
+        ("{{ m['reasoning'] }}", "reasoning"),
+        ("{{ thinking }}{{ message.content }}", None),
+    ],
+)
+def test_where_a_template_looks_for_earlier_thoughts(template: str, key: str | None) -> None:
+    form = thinking_form_of(Tokenizer(template))
+    assert form is not None
+    assert form.message_key == key
+
+
+def test_what_follows_a_mark_is_not_lost() -> None:
+    script = list(itertools.chain.from_iterable(ThoughtText(FORM, is_open=False).push(text) for text in ["x<t>y</t>z"]))
+    assert script == [TextDelta(text="x<t>y</t>z")]
