@@ -299,11 +299,8 @@ REFUSED: dict[str, Any] = {
     "context_management": [{"type": "compaction"}],
     "conversation": "conv_1",
     "image": {"context_compression": "auto"},
-    "include": ["message.output_text.logprobs"],
+    "include": ["message.whatever"],
     "prompt": {"id": "pmpt_1"},
-    "tool_choice": "required",
-    "tools": [{"type": "web_search"}],
-    "top_logprobs": 3,
     "truncation": "auto",
 }
 """Parameters that are not honoured, each with a value that asks for something."""
@@ -315,9 +312,6 @@ HARMLESS: dict[str, list[Any]] = {
     "image": [],
     "include": [[], ["message.input_image.image_url"]],
     "prompt": [],
-    "tool_choice": ["none", "auto"],
-    "tools": [[]],
-    "top_logprobs": [0],
     "truncation": ["disabled"],
     "service_tier": ["auto", "default"],
 }

@@ -9,9 +9,11 @@ from cortex_domain.errors import InvalidRequestError
 from cortex_domain.generation import MAX_OWNER_CHARACTERS, GenerationRequest, ReasoningEffort
 from cortex_domain.language_models import ModelId
 from cortex_domain.messages import Message, system_message
+from cortex_domain.token_logprobs import MAX_TOP_LOGPROBS
 from cortex_entrypoints.http.openai.parameters import OnlyFalse
 from cortex_entrypoints.http.openai.responses.input_items import ItemBody, MessageItemBody
 from cortex_entrypoints.http.openai.responses.text_format import TextBody
+from cortex_entrypoints.http.openai.responses.tools import ToolChoiceBody, Tools, offered_tools, tool_choice_of
 from cortex_entrypoints.http.openai.sampling_body import SamplingBody
 from cortex_entrypoints.http.request_bodies import (
     MAX_MESSAGES,
@@ -22,6 +24,7 @@ from cortex_entrypoints.http.request_bodies import (
     whole_number,
 )
 from cortex_entrypoints.http.strict_body import Body
+from cortex_entrypoints.http.tool_bodies import ParallelToolCalls
 
 WITHOUT_EFFECT: Final = (
     "access_programs",
@@ -35,16 +38,23 @@ WITHOUT_EFFECT: Final = (
 """Parameters that change how OpenAI bills, stores or routes a request, or concern tools that it runs itself."""
 
 _WITHOUT_EFFECT_WITHIN: Final = (("text", "verbosity"), ("reasoning", "summary"), ("reasoning", "generate_summary"))
-_ALWAYS_INCLUDED: Final = "message.input_image.image_url"
+_LOGPROBS: Final = "message.output_text.logprobs"
+_INCLUDED: Final = (_LOGPROBS, "message.input_image.image_url")
 
 Included = Literal[
     "code_interpreter_call.outputs",
     "computer_call_output.output.image_url",
     "file_search_call.results",
     "message.input_image.image_url",
+    "message.output_text.logprobs",
     "reasoning.encrypted_content",
     "web_search_call.action.sources",
     "web_search_call.results",
+]
+TopLogprobs = Annotated[
+    int,
+    Field(ge=0, le=MAX_TOP_LOGPROBS, description="Tells this many of the most probable tokens in each token's place."),
+    BeforeValidator(whole_number),
 ]
 ResponseId = Annotated[str, Field(min_length=1, max_length=200)]
 Metadata = Annotated[
@@ -102,6 +112,10 @@ class ResponseBody(SamplingBody):
     max_output_tokens: MaxTokens | None = None
     text: TextBody | None = None
     reasoning: ReasoningBody | None = None
+    tools: Tools | None = None
+    tool_choice: ToolChoiceBody | None = None
+    parallel_tool_calls: ParallelToolCalls | None = None
+    top_logprobs: TopLogprobs | None = None
     metadata: Metadata | None = None
     user: Annotated[str, Field(max_length=MAX_OWNER_CHARACTERS, description="Who asks; a name.")] | None = None
     truncation: Literal["disabled"] | None = None
@@ -114,10 +128,6 @@ class ResponseBody(SamplingBody):
     conversation: None = None
     image: None = None
     prompt: None = None
-    tool_choice: Literal["none", "auto"] | None = None
-    tools: Annotated[list[Any], Field(max_length=0)] | None = None
-    parallel_tool_calls: bool | None = None
-    top_logprobs: Annotated[int, Field(ge=0, le=0), BeforeValidator(whole_number)] | None = None
     # Taken, without effect, and listed among the warnings.
     access_programs: Any = None
     max_tool_calls: Any = None
@@ -166,6 +176,10 @@ class ResponseBody(SamplingBody):
             stop=self.stop_texts,
             owner=owner,
             reasoning_effort=self._reasoning_effort(),
+            logprobs=self._logprobs(),
+            tools=offered_tools(self.tools or (), self.tool_choice),
+            tool_choice=tool_choice_of(self.tool_choice),
+            parallel_tool_calls=self.parallel_tool_calls is not False,
             output=None if self.text is None else self.text.to_domain(),
         )
 
@@ -173,12 +187,17 @@ class ResponseBody(SamplingBody):
         effort = None if self.reasoning is None else self.reasoning.effort
         return None if effort is None else ReasoningEffort(effort)
 
+    def _logprobs(self) -> int | None:
+        """Those of the tokens are told when they are included, or when alternatives to them are asked for."""
+        are_wanted = self.top_logprobs or _LOGPROBS in (self.include or ())
+        return (self.top_logprobs or 0) if are_wanted else None
+
     def _idle_parameters(self) -> Iterator[str]:
         if self.stream_options is not None and not self.stream:
             yield "stream_options"
         if self.service_tier not in (None, "auto", "default"):
             yield "service_tier"
-        yield from (f"include {value}" for value in self.include or () if value != _ALWAYS_INCLUDED)
+        yield from (f"include {value}" for value in self.include or () if value not in _INCLUDED)
         yield from (name for name in WITHOUT_EFFECT if getattr(self, name) is not None)
         for name, field in _WITHOUT_EFFECT_WITHIN:
             if getattr(getattr(self, name), field, None) is not None:

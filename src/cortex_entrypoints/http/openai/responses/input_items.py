@@ -7,16 +7,17 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, TypeAdapter, ValidationInfo
 from pydantic_core import to_json
 
-from cortex_domain.messages import ContentPart, Message, ReasoningPart, Role
+from cortex_domain.messages import ContentPart, Message, ReasoningPart, Role, ToolCallPart, ToolResultPart
 from cortex_domain.stored_responses import StoredItem
-from cortex_entrypoints.http.openai.responses.contents import ContentBody
+from cortex_entrypoints.http.openai.responses.contents import ContentBody, InputTextBody
 from cortex_entrypoints.http.request_bodies import MAX_PARTS
 from cortex_entrypoints.http.strict_body import Body
+from cortex_entrypoints.http.tool_bodies import CallId
 
 _ROLES: Final = {
     "system": Role.SYSTEM,
@@ -24,7 +25,7 @@ _ROLES: Final = {
     "user": Role.USER,
     "assistant": Role.ASSISTANT,
 }
-_KINDS: Final = ("message", "reasoning", "item_reference")
+_KINDS: Final = ("message", "function_call", "function_call_output", "reasoning", "item_reference")
 
 ItemId = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -136,6 +137,72 @@ class ReasoningItemBody(SpokenItemBody):
         return False
 
 
+class FunctionCallBody(SpokenItemBody):
+    """A function call that the model made."""
+
+    id_prefix: ClassVar[str] = "fc"
+
+    type: Literal["function_call"]
+    call_id: CallId
+    name: Annotated[str, Field(min_length=1)]
+    arguments: Annotated[str, Field(description="JSON text of an object.", examples=['{"city": "Rome"}'])]
+    namespace: None = None
+    caller: Annotated[dict[str, Any], Field(description="Changes nothing.")] | None = None
+
+    @property
+    def speaker(self) -> Role:
+        """The model."""
+        return Role.ASSISTANT
+
+    def parts(self) -> tuple[ContentPart, ...]:
+        """Builds the call."""
+        return (ToolCallPart(id=self.call_id, name=self.name, arguments=self.arguments),)
+
+    def joins(self, message: Message, /) -> bool:
+        """Tells whether it is part of what the model said before."""
+        return message.role is Role.ASSISTANT
+
+
+def _output_tag(value: object) -> str | None:
+    if isinstance(value, str):
+        return "<text>"
+    return "<parts>" if isinstance(value, list) else None
+
+
+class FunctionCallOutputBody(SpokenItemBody):
+    """What came of a function call."""
+
+    id_prefix: ClassVar[str] = "fco"
+
+    type: Literal["function_call_output"]
+    call_id: CallId
+    output: Annotated[
+        Annotated[str, Tag("<text>")] | Annotated[list[InputTextBody], Field(max_length=MAX_PARTS), Tag("<parts>")],
+        Discriminator(
+            _output_tag,
+            custom_error_type="output_type",
+            custom_error_message="Input should be a string or a list of input_text",
+        ),
+    ]
+    name: str | None = None
+    namespace: None = None
+    caller: Annotated[dict[str, Any], Field(description="Changes nothing.")] | None = None
+
+    @property
+    def speaker(self) -> Role:
+        """The tool."""
+        return Role.TOOL
+
+    def parts(self) -> tuple[ContentPart, ...]:
+        """Builds the result."""
+        text = self.output if isinstance(self.output, str) else "".join(part.text for part in self.output)
+        return (ToolResultPart(call_id=self.call_id, text=text),)
+
+    def joins(self, message: Message, /) -> bool:  # noqa: ARG002
+        """Stands alone."""
+        return False
+
+
 class ItemReferenceBody(Body):
     """An item of a response that is stored."""
 
@@ -143,7 +210,7 @@ class ItemReferenceBody(Body):
     id: ItemId
 
 
-SpokenItem = MessageItemBody | ReasoningItemBody
+SpokenItem = MessageItemBody | FunctionCallBody | FunctionCallOutputBody | ReasoningItemBody
 
 
 def _tag(value: object) -> str | None:
@@ -157,6 +224,8 @@ def _tag(value: object) -> str | None:
 
 ItemBody = Annotated[
     Annotated[MessageItemBody, Tag("<message>")]
+    | Annotated[FunctionCallBody, Tag("<function_call>")]
+    | Annotated[FunctionCallOutputBody, Tag("<function_call_output>")]
     | Annotated[ReasoningItemBody, Tag("<reasoning>")]
     | Annotated[ItemReferenceBody, Tag("<item_reference>")],
     Discriminator(

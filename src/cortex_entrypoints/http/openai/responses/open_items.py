@@ -1,19 +1,26 @@
 """Items that the model is saying just now: each writes the events of its own beginning, growth and end."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
+from cortex_domain.token_logprobs import TokenLogprob
 from cortex_entrypoints.http.openai.responses.output_items import (
+    FunctionCall,
     ItemStatus,
+    Logprob,
     OutputContent,
     OutputItem,
     OutputMessage,
     OutputText,
     ReasoningItem,
     ReasoningText,
+    logprob_object,
 )
 from cortex_entrypoints.http.openai.responses.stream_events import (
+    ArgumentsDeltaEvent,
+    ArgumentsDoneEvent,
     ContentPartEvent,
     ContentPartKind,
     OutputItemEvent,
@@ -26,33 +33,40 @@ from cortex_entrypoints.http.openai.responses.stream_events import (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemPlace:
+    """Where an item stands.
+
+    Attributes:
+        response_id: The response.
+        output_index: Which of its items, counted from 0.
+        numbers: Gives the next event of the response its number.
+    """
+
+    response_id: str
+    output_index: int
+    numbers: Iterator[int]
+
+
 class OpenItem(ABC):
     """An item that is not complete yet.
 
     Attributes:
         id_prefix: How ids of its kind begin.
-
-    Args:
-        item_id: Its id.
-        output_index: Its place among the response's items.
-        numbers: Gives the next event its number.
     """
 
     id_prefix: ClassVar[str]
 
-    def __init__(self, item_id: str, output_index: int, numbers: Iterator[int]) -> None:
-        self._item_id = item_id
-        self._output_index = output_index
-        self._numbers = numbers
+    def __init__(self, place: ItemPlace) -> None:
+        # Named by the response and the place, so that whoever tells the response again names its items alike.
+        self._item_id = f"{self.id_prefix}_{place.response_id.removeprefix('resp_')}_{place.output_index}"
+        self._output_index = place.output_index
+        self._numbers = place.numbers
         self._pieces: list[str] = []
 
     def begin(self) -> Iterator[ResponseStreamEvent]:
         """Announces the item."""
         yield self._item_event("response.output_item.added", "in_progress")
-
-    @abstractmethod
-    def add(self, piece: str) -> Iterator[ResponseStreamEvent]:
-        """Tells its next piece."""
 
     def end(self, status: ItemStatus) -> Iterator[ResponseStreamEvent]:
         """Tells the whole."""
@@ -80,19 +94,11 @@ class _OpenText(OpenItem):
         yield from super().begin()
         yield self._part_event("response.content_part.added")
 
-    def add(self, piece: str) -> Iterator[ResponseStreamEvent]:
-        """Tells the next piece of the text."""
-        self._pieces.append(piece)
-        yield self._delta(piece)
-
     def end(self, status: ItemStatus) -> Iterator[ResponseStreamEvent]:
         """Tells the whole text and the item."""
         yield self._done()
         yield self._part_event("response.content_part.done")
         yield from super().end(status)
-
-    @abstractmethod
-    def _delta(self, piece: str) -> ResponseStreamEvent: ...
 
     @abstractmethod
     def _done(self) -> ResponseStreamEvent: ...
@@ -116,12 +122,20 @@ class OpenMessage(_OpenText):
 
     id_prefix: ClassVar[str] = "msg"
 
+    def __init__(self, place: ItemPlace) -> None:
+        super().__init__(place)
+        self._logprobs: list[Logprob] = []
+
     def item(self, status: ItemStatus) -> OutputMessage:
         """Builds the message as far as it is."""
         content = [] if status == "in_progress" else [self._content()]
         return OutputMessage(id=self._item_id, type="message", status=status, role="assistant", content=content)
 
-    def _delta(self, piece: str) -> TextDeltaEvent:
+    def add(self, piece: str, logprobs: Sequence[TokenLogprob]) -> TextDeltaEvent:
+        """Tells the next piece of the text and the tokens that it is of."""
+        told = [logprob_object(token) for token in logprobs]
+        self._pieces.append(piece)
+        self._logprobs += told
         return TextDeltaEvent(
             type="response.output_text.delta",
             sequence_number=next(self._numbers),
@@ -129,7 +143,7 @@ class OpenMessage(_OpenText):
             output_index=self._output_index,
             content_index=0,
             delta=piece,
-            logprobs=[],
+            logprobs=told,
         )
 
     def _done(self) -> TextDoneEvent:
@@ -140,11 +154,11 @@ class OpenMessage(_OpenText):
             output_index=self._output_index,
             content_index=0,
             text=self._whole,
-            logprobs=[],
+            logprobs=self._logprobs,
         )
 
     def _content(self) -> OutputText:
-        return OutputText(type="output_text", text=self._whole, annotations=[], logprobs=[])
+        return OutputText(type="output_text", text=self._whole, annotations=[], logprobs=self._logprobs)
 
 
 class OpenReasoning(_OpenText):
@@ -157,7 +171,9 @@ class OpenReasoning(_OpenText):
         content = [] if status == "in_progress" else [self._content()]
         return ReasoningItem(id=self._item_id, type="reasoning", status=status, summary=[], content=content)
 
-    def _delta(self, piece: str) -> ReasoningDeltaEvent:
+    def add(self, piece: str) -> ReasoningDeltaEvent:
+        """Tells the next piece of it."""
+        self._pieces.append(piece)
         return ReasoningDeltaEvent(
             type="response.reasoning_text.delta",
             sequence_number=next(self._numbers),
@@ -179,3 +195,54 @@ class OpenReasoning(_OpenText):
 
     def _content(self) -> ReasoningText:
         return ReasoningText(type="reasoning_text", text=self._whole)
+
+
+class OpenFunctionCall(OpenItem):
+    """A function call.
+
+    Args:
+        place: Where it stands.
+        call_id: Its id as a call.
+        name: The function.
+    """
+
+    id_prefix: ClassVar[str] = "fc"
+
+    def __init__(self, place: ItemPlace, *, call_id: str, name: str) -> None:
+        super().__init__(place)
+        self._call_id = call_id
+        self._name = name
+
+    def add(self, piece: str) -> ArgumentsDeltaEvent:
+        """Tells the next piece of the arguments."""
+        self._pieces.append(piece)
+        return ArgumentsDeltaEvent(
+            type="response.function_call_arguments.delta",
+            sequence_number=next(self._numbers),
+            item_id=self._item_id,
+            output_index=self._output_index,
+            delta=piece,
+        )
+
+    def end(self, status: ItemStatus) -> Iterator[ResponseStreamEvent]:
+        """Tells the whole arguments and the item."""
+        yield ArgumentsDoneEvent(
+            type="response.function_call_arguments.done",
+            sequence_number=next(self._numbers),
+            item_id=self._item_id,
+            output_index=self._output_index,
+            name=self._name,
+            arguments=self._whole,
+        )
+        yield from super().end(status)
+
+    def item(self, status: ItemStatus) -> FunctionCall:
+        """Builds the call as far as it is."""
+        return FunctionCall(
+            id=self._item_id,
+            type="function_call",
+            status=status,
+            call_id=self._call_id,
+            name=self._name,
+            arguments=self._whole,
+        )

@@ -4,7 +4,23 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
+from cortex_domain.token_logprobs import TokenLogprob
+
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
+
+
+class TopLogprob(TypedDict):
+    """A token that the model might have said instead."""
+
+    token: str
+    bytes: list[int]
+    logprob: float
+
+
+class Logprob(TopLogprob):
+    """How probable the model found a token."""
+
+    top_logprobs: list[TopLogprob]
 
 
 class OutputText(TypedDict):
@@ -13,7 +29,7 @@ class OutputText(TypedDict):
     type: Literal["output_text"]
     text: str
     annotations: list[Any]
-    logprobs: list[Any]
+    logprobs: list[Logprob]
 
 
 class ReasoningText(TypedDict):
@@ -43,5 +59,25 @@ class ReasoningItem(TypedDict):
     content: list[ReasoningText]
 
 
+class FunctionCall(TypedDict):
+    """The model's wish that a function be called; `arguments` is the JSON text of an object."""
+
+    id: str
+    type: Literal["function_call"]
+    status: ItemStatus
+    call_id: str
+    name: str
+    arguments: str
+
+
 OutputContent = OutputText | ReasoningText
-OutputItem = OutputMessage | ReasoningItem
+OutputItem = OutputMessage | ReasoningItem | FunctionCall
+
+
+def logprob_object(token: TokenLogprob, /) -> Logprob:
+    """Builds one of `logprobs`."""
+    return Logprob(**_top_logprob(token), top_logprobs=[_top_logprob(other) for other in token.top])
+
+
+def _top_logprob(token: TokenLogprob) -> TopLogprob:
+    return TopLogprob(token=token.text, bytes=list(token.bytes), logprob=token.logprob)

@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 from cortex_domain.generation import GenerationRequest, TokenUsage
 from cortex_entrypoints.http.openai.responses.body import ResponseBody
 from cortex_entrypoints.http.openai.responses.output_items import OutputItem
+from cortex_entrypoints.http.openai.responses.tools import tool_choice_settings
 
 ResponseStatus = Literal["in_progress", "completed", "incomplete", "failed"]
 
@@ -139,9 +140,9 @@ def response_begun(
         store=body.is_stored,
         temperature=request.sampling.temperature,
         text=_text_settings(body),
-        tool_choice="auto",
-        tools=[],
-        top_logprobs=0,
+        tool_choice=tool_choice_settings(body.tool_choice),
+        tools=[tool.settings() for tool in body.tools or ()],
+        top_logprobs=request.logprobs or 0,
         top_p=request.sampling.top_p,
         presence_penalty=request.sampling.presence_penalty,
         frequency_penalty=request.sampling.frequency_penalty,

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from typing import assert_never
+from typing import Final, assert_never
 
 from pydantic_core import to_json
 
@@ -20,7 +20,13 @@ from cortex_domain.events import (
 from cortex_domain.generation import FinishReason, GenerationRequest
 from cortex_entrypoints.http.openai.error_objects import error_object
 from cortex_entrypoints.http.openai.responses.body import ResponseBody
-from cortex_entrypoints.http.openai.responses.open_items import OpenItem, OpenMessage, OpenReasoning
+from cortex_entrypoints.http.openai.responses.open_items import (
+    ItemPlace,
+    OpenFunctionCall,
+    OpenItem,
+    OpenMessage,
+    OpenReasoning,
+)
 from cortex_entrypoints.http.openai.responses.output_items import ItemStatus
 from cortex_entrypoints.http.openai.responses.response_object import (
     IncompleteDetails,
@@ -35,6 +41,8 @@ from cortex_entrypoints.http.openai.responses.stream_events import (
     ResponseStateKind,
     ResponseStreamEvent,
 )
+
+_WHOLE: Final = (FinishReason.STOP, FinishReason.TOOL_CALLS)
 
 
 class ResponseStream:
@@ -74,13 +82,17 @@ class ResponseStream:
             case GenerationStarted():
                 yield from self._begin(event)
             case TextDelta():
-                yield from self._say(OpenMessage, event.text)
+                yield from self._say(event)
             case ReasoningDelta():
-                yield from self._say(OpenReasoning, event.text)
+                yield from self._think(event)
+            case ToolCallDelta():
+                yield from self._call(event)
+            case ToolCallFinished():
+                yield from self._close("completed")
             case GenerationFinished():
                 yield from self._finish(event)
-            case PrefillProgress() | ChoiceFinished() | ToolCallDelta() | ToolCallFinished():
-                pass  # a response has one answer, and tools are refused
+            case PrefillProgress() | ChoiceFinished():
+                pass
             case _:
                 assert_never(event)
 
@@ -95,19 +107,37 @@ class ResponseStream:
         yield self._state("response.created")
         yield self._state("response.in_progress")
 
-    def _say(self, kind: type[OpenItem], piece: str) -> Iterator[ResponseStreamEvent]:
-        if not isinstance(self._open, kind):
-            yield from self._close("completed")
-            yield from self._begin_item(kind)
-        assert self._open is not None
-        yield from self._open.add(piece)
+    def _say(self, delta: TextDelta) -> Iterator[ResponseStreamEvent]:
+        message = self._open
+        if not isinstance(message, OpenMessage):
+            message = OpenMessage(self._next_place())
+            yield from self._begin_item(message)
+        yield message.add(delta.text, delta.logprobs)
 
-    def _begin_item(self, kind: type[OpenItem]) -> Iterator[ResponseStreamEvent]:
-        index = len(self.response["output"])
-        # Named by the response and the place, so that whoever tells the response again names its items alike.
-        item_id = f"{kind.id_prefix}_{self.response['id'].removeprefix('resp_')}_{index}"
-        self._open = kind(item_id, index, self._numbers)
-        yield from self._open.begin()
+    def _think(self, delta: ReasoningDelta) -> Iterator[ResponseStreamEvent]:
+        thoughts = self._open
+        if not isinstance(thoughts, OpenReasoning):
+            thoughts = OpenReasoning(self._next_place())
+            yield from self._begin_item(thoughts)
+        yield thoughts.add(delta.text)
+
+    def _call(self, delta: ToolCallDelta) -> Iterator[ResponseStreamEvent]:
+        call = self._open
+        if not isinstance(call, OpenFunctionCall):
+            call = OpenFunctionCall(self._next_place(), call_id=delta.id, name=delta.name)
+            yield from self._begin_item(call)
+        else:
+            yield call.add(delta.arguments)
+
+    def _next_place(self) -> ItemPlace:
+        index = len(self.response["output"]) + (self._open is not None)
+        return ItemPlace(response_id=self.response["id"], output_index=index, numbers=self._numbers)
+
+    def _begin_item(self, item: OpenItem) -> Iterator[ResponseStreamEvent]:
+        # A call that is not finished when something else begins was given up.
+        yield from self._close("incomplete" if isinstance(self._open, OpenFunctionCall) else "completed")
+        self._open = item
+        yield from item.begin()
 
     def _close(self, status: ItemStatus) -> Iterator[ResponseStreamEvent]:
         if self._open is not None:
@@ -117,19 +147,25 @@ class ResponseStream:
 
     def _finish(self, finished: GenerationFinished) -> Iterator[ResponseStreamEvent]:
         if self._open is None and not self.response["output"]:
-            yield from self._begin_item(OpenMessage)  # clients look for a message, be it an empty one
-        is_whole = finished.finish_reason is FinishReason.STOP
+            # Clients look for a message, be it an empty one.
+            yield from self._begin_item(OpenMessage(self._next_place()))
+        is_whole = finished.finish_reason in _WHOLE and finished.detail is None
         yield from self._close("completed" if is_whole else "incomplete")
         self.response["usage"] = usage_object(finished.usage)
         if is_whole:
             self.response["status"] = "completed"
             self.response["completed_at"] = int(self._now_s())
             yield self._state("response.completed")
-            return
+        else:
+            self._tell_what_is_missing(finished)
+            yield self._state("response.incomplete")
+
+    def _tell_what_is_missing(self, finished: GenerationFinished) -> None:
         self.response["status"] = "incomplete"
         if finished.finish_reason is FinishReason.LENGTH:
             self.response["incomplete_details"] = IncompleteDetails(reason="max_output_tokens")
-        yield self._state("response.incomplete")
+        if finished.detail is not None:
+            self.response["warnings"] = [*self.response.get("warnings", ()), finished.detail]
 
     def _fail(self, error: Exception) -> Iterator[ResponseStreamEvent]:
         facts = error_object(error)["error"]

@@ -5,7 +5,7 @@ from typing import Literal
 from typing_extensions import TypedDict
 
 from cortex_entrypoints.http.openai.error_objects import OpenAiErrorFacts
-from cortex_entrypoints.http.openai.responses.output_items import OutputContent, OutputItem
+from cortex_entrypoints.http.openai.responses.output_items import Logprob, OutputContent, OutputItem
 from cortex_entrypoints.http.openai.responses.response_object import ResponseObject
 
 ResponseStateKind = Literal[
@@ -56,7 +56,7 @@ class TextDeltaEvent(TypedDict):
     output_index: int
     content_index: int
     delta: str
-    logprobs: list[object]
+    logprobs: list[Logprob]
 
 
 class TextDoneEvent(TypedDict):
@@ -68,7 +68,7 @@ class TextDoneEvent(TypedDict):
     output_index: int
     content_index: int
     text: str
-    logprobs: list[object]
+    logprobs: list[Logprob]
 
 
 class ReasoningDeltaEvent(TypedDict):
@@ -93,6 +93,27 @@ class ReasoningDoneEvent(TypedDict):
     text: str
 
 
+class ArgumentsDeltaEvent(TypedDict):
+    """The next piece of a function call's arguments."""
+
+    type: Literal["response.function_call_arguments.delta"]
+    sequence_number: int
+    item_id: str
+    output_index: int
+    delta: str
+
+
+class ArgumentsDoneEvent(TypedDict):
+    """A function call's arguments are complete."""
+
+    type: Literal["response.function_call_arguments.done"]
+    sequence_number: int
+    item_id: str
+    output_index: int
+    name: str
+    arguments: str
+
+
 class ResponseErrorEvent(TypedDict):
     """What went wrong; the last event of a stream that fails. Clients raise it."""
 
@@ -112,5 +133,7 @@ ResponseStreamEvent = (
     | TextDoneEvent
     | ReasoningDeltaEvent
     | ReasoningDoneEvent
+    | ArgumentsDeltaEvent
+    | ArgumentsDoneEvent
     | ResponseErrorEvent
 )

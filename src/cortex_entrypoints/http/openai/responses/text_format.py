@@ -1,42 +1,20 @@
 """What the text of a response has to look like."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Tag
 
 from cortex_domain.output_constraints import JsonSchemaOutput
+from cortex_entrypoints.http.openai.response_format import JsonObjectFormat, NamedSchema, TextFormat
 from cortex_entrypoints.http.strict_body import Body
 
 _KINDS: Final = ("text", "json_object", "json_schema")
 
 
-class PlainFormatBody(Body):
-    """Any text."""
-
-    type: Literal["text"]
-
-    def to_domain(self) -> None:
-        """Builds no constraint."""
-
-
-class JsonObjectFormatBody(Body):
-    """A JSON object of any form."""
-
-    type: Literal["json_object"]
-
-    def to_domain(self) -> JsonSchemaOutput:
-        """Builds the constraint."""
-        return JsonSchemaOutput(schema={"type": "object"})
-
-
-class JsonSchemaFormatBody(Body):
-    """A JSON value that a schema allows; it always keeps to the schema, whatever `strict` says."""
+class FlatSchemaFormat(NamedSchema):
+    """A JSON value that a schema allows."""
 
     type: Literal["json_schema"]
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-    schema_: Annotated[dict[str, Any], Field(alias="schema")]
-    description: str | None = None
-    strict: bool | None = None
 
     def to_domain(self) -> JsonSchemaOutput:
         """Builds the constraint.
@@ -54,9 +32,9 @@ def _tag(value: object) -> str | None:
 
 
 FormatBody = Annotated[
-    Annotated[PlainFormatBody, Tag("<text>")]
-    | Annotated[JsonObjectFormatBody, Tag("<json_object>")]
-    | Annotated[JsonSchemaFormatBody, Tag("<json_schema>")],
+    Annotated[TextFormat, Tag("<text>")]
+    | Annotated[JsonObjectFormat, Tag("<json_object>")]
+    | Annotated[FlatSchemaFormat, Tag("<json_schema>")],
     Discriminator(
         _tag,
         custom_error_type="format_type",
