@@ -16,6 +16,7 @@ from mlx_lm.generate import BatchGenerator, GenerationBatch, PromptProcessingBat
 from mlx_lm.models.cache import BatchKVCache, KVCache, TokenBuffer
 
 from cortex_adapters.mlx.batch_sampling import RowSampler, draw
+from cortex_adapters.mlx.decoding_cache import DecodingKVCache, note_lengths, prepare_for_decoding
 from cortex_adapters.mlx.logits_processors import LogitsProcessor
 from cortex_adapters.mlx.model_loading import LanguageModel
 from cortex_adapters.mlx.output_masks import mask_logits
@@ -37,9 +38,11 @@ class LeanGenerationBatch(GenerationBatch):
     Attributes:
         copies: By the number of a sequence whose prompt is still to be read: how each sequence draws that goes on from
             the same prompt.
+        takes_ragged_rows: Whether the model's attention takes `RaggedRows`.
     """
 
     copies: dict[int, Sequence[RowSampler]]
+    takes_ragged_rows: bool
     _joining: frozenset[int] = frozenset()
     """Sequences whose next input is the last token of their prompt: it is theirs to read, not one to report."""
 
@@ -48,6 +51,7 @@ class LeanGenerationBatch(GenerationBatch):
         """See mlx-lm."""
         batch: LeanGenerationBatch = super().empty(model, fallback_sampler)
         batch.copies = {}
+        batch.takes_ragged_rows = False
         return batch
 
     @classmethod
@@ -71,6 +75,7 @@ class LeanGenerationBatch(GenerationBatch):
             if samplers := self.copies.pop(uid, ()):
                 batch.copy_row(row, samplers)
         super().extend(batch)
+        prepare_for_decoding(self.prompt_cache, takes_ragged_rows=self.takes_ragged_rows)
         self._joining |= batch._joining  # noqa: SLF001 - its own class
 
     def copy_row(self, row: int, samplers: Sequence[RowSampler]) -> None:
@@ -108,7 +113,7 @@ class LeanGenerationBatch(GenerationBatch):
         return responses
 
     def extract_cache(self, idx: int) -> list[Any]:
-        """Copies one row's caches, one a layer."""
+        """See `_extract_row`."""
         return _extract_row(self.prompt_cache, idx)
 
     def _respond(self, row: int, token: int) -> Any:  # noqa: ANN401 - mlx-lm's own class
@@ -130,6 +135,7 @@ class LeanGenerationBatch(GenerationBatch):
     def _step(self) -> tuple[list[int], list[Any]]:
         inputs: mx.array = self._next_tokens
         self._current_tokens = inputs  # type: ignore[assignment]
+        note_lengths(self.prompt_cache, [len(known) for known in self.tokens])
         logits = self.model(inputs[:, None], cache=self.prompt_cache)[:, -1, :]
         contexts = self._apply_processors(inputs, logits) if any(self.logits_processors or ()) else []
         if contexts:
@@ -201,7 +207,7 @@ class LeanPromptBatch(PromptProcessingBatch):
         return batch
 
     def extract_cache(self, idx: int) -> list[Any]:
-        """Copies one row's caches, one a layer."""
+        """See `_extract_row`."""
         return _extract_row(self.prompt_cache, idx)
 
     def split(self, indices: list[int]) -> "LeanPromptBatch":
@@ -219,8 +225,8 @@ class LeanPromptBatch(PromptProcessingBatch):
 
 
 def _extract_row(caches: list[Any], row: int) -> list[Any]:
-    """Copies one row out of each layer's cache."""
-    if not all(type(cache) is BatchKVCache for cache in caches):
+    """Looks at one row of each layer's cache; what is kept of it is to be copied while the batch is as it is."""
+    if not all(type(cache) in (BatchKVCache, DecodingKVCache) for cache in caches):
         return [cache.extract(row) for cache in caches]
     # All layers are padded alike; to ask each would be to wait for the device as many times.
     begin, end = int(caches[0].left_padding[row].item()), caches[0]._idx  # noqa: SLF001 - as mlx-lm does it
@@ -229,8 +235,8 @@ def _extract_row(caches: list[Any], row: int) -> list[Any]:
 
 def _extract_range(cache: Any, row: int, tokens: slice) -> KVCache:  # noqa: ANN401 - mlx-lm types its arrays as None
     extracted: Any = KVCache()
-    extracted.keys = mx.contiguous(cache.keys[row : row + 1, :, tokens])
-    extracted.values = mx.contiguous(cache.values[row : row + 1, :, tokens])
+    extracted.keys = cache.keys[row : row + 1, :, tokens]
+    extracted.values = cache.values[row : row + 1, :, tokens]
     extracted.offset = tokens.stop - tokens.start
     return cast("KVCache", extracted)
 
@@ -257,6 +263,7 @@ class LeanBatchGenerator(BatchGenerator):
         self._language_model = language_model
         self._prompt_batch = LeanPromptBatch.empty(model, self.sampler, prefill_step_size=self.prefill_step_size)
         self._generation_batch = LeanGenerationBatch.empty(model, self.sampler)
+        self._generation_batch.takes_ragged_rows = language_model.takes_ragged_rows
         self._find_prefix = find_prefix
 
     def insert_row(

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from mlx.utils import tree_flatten
 from mlx_lm.tokenizer_utils import TokenizerWrapper
 
 from cortex_adapters.mlx.context_window import context_window_of
-from cortex_adapters.mlx.device import available_memory_bytes, is_out_of_memory
+from cortex_adapters.mlx.device import available_memory_bytes, current_device, is_out_of_memory
 from cortex_adapters.mlx.draft_model import DraftModel, load_draft_model
+from cortex_adapters.mlx.fast_decoding import speed_up_decoding
 from cortex_adapters.mlx.grammar_compiler import GrammarCompiler
 from cortex_adapters.mlx.kv_cache_measurement import measure_kv_cache
 from cortex_adapters.mlx.lora_weights import add_lora_weights
@@ -22,6 +24,7 @@ from cortex_adapters.mlx.model_memory import ModelMemory, estimate_model_memory
 from cortex_adapters.mlx.model_opening import blaming_the_files, open_model, read_weights
 from cortex_adapters.mlx.row_caches import make_row_caches, require_packable
 from cortex_adapters.mlx.thinking_form import ThinkingForm, thinking_form_of
+from cortex_domain.engine_status import Device
 from cortex_domain.errors import InsufficientMemoryError, InvalidModelError
 from cortex_domain.language_models import LoadedModel, LoadOptions, ModelFiles, ModelId
 
@@ -46,6 +49,7 @@ class LanguageModel:
         options: How it was loaded.
         draft: Guesses for it; None when nothing does.
         grammars: Compiles what its answers are held to.
+        takes_ragged_rows: Whether its attention takes `RaggedRows`.
     """
 
     id: ModelId
@@ -61,6 +65,7 @@ class LanguageModel:
     options: LoadOptions
     draft: DraftModel | None
     grammars: GrammarCompiler
+    takes_ragged_rows: bool = False
 
     def as_loaded(self) -> LoadedModel:
         """Describes it to the domain."""
@@ -102,6 +107,7 @@ def load_language_model(
         draft = _apply(options, network, tokenizer, model_id=files.model_id)
         with blaming_the_files(files.model_id):
             read_weights(network)
+            takes_ragged_rows = _speed_up(network, kv_cache_bits=options.kv_cache_bits)
             memory = _measure(network, config, draft, kv_cache_bits=options.kv_cache_bits)
     _compare(files.model_id, estimate, memory)
     thinking = thinking_form_of(tokenizer)
@@ -119,6 +125,7 @@ def load_language_model(
         options=options,
         draft=draft,
         grammars=GrammarCompiler(tokenizer),
+        takes_ragged_rows=takes_ragged_rows,
     )
 
 
@@ -162,6 +169,13 @@ def _apply(
     if options.draft_model is None:
         return None
     return load_draft_model(options.draft_model, model_id=model_id, network=network, tokenizer=tokenizer)
+
+
+def _speed_up(network: Any, *, kv_cache_bits: int | None) -> bool:  # noqa: ANN401 - mlx-lm's module
+    """Prepares a model for decoding where that is bound by the number of kernels."""
+    if current_device() is not Device.CUDA:
+        return False
+    return speed_up_decoding(network, partial(make_row_caches, network, kv_cache_bits=kv_cache_bits))
 
 
 def _measure(
