@@ -7,6 +7,8 @@ OPTIONS are those of `engine_options`, as JSON.
 It ends when it is told to, or when its input ends, because then nobody is left to work for.
 """
 
+import atexit
+import gc
 import logging
 import os
 import queue
@@ -17,10 +19,11 @@ from typing import BinaryIO
 
 from cortex_adapters.mlx.engine import Engine
 from cortex_adapters.mlx.engine_loop import CommandQueue, EngineLoop
-from cortex_adapters.mlx.engine_messages import Report, StopEngine
+from cortex_adapters.mlx.engine_messages import StopEngine
 from cortex_adapters.mlx.engine_options import EngineOptions
-from cortex_adapters.mlx.frames import HEADER, decode_body, encode_frame
-from cortex_adapters.mlx.worker_log import ReportingHandler, WorkerLogged
+from cortex_adapters.mlx.frames import HEADER, decode_body
+from cortex_adapters.mlx.report_writer import ReportWriter
+from cortex_adapters.mlx.worker_log import ReportingHandler
 
 logger = logging.getLogger(__name__)
 
@@ -34,16 +37,12 @@ def main() -> None:
     commands: CommandQueue = queue.SimpleQueue()
     threading.Thread(target=_read_commands, args=(sys.stdin.fileno(), commands), daemon=True).start()
 
-    writing = threading.Lock()
-
-    def report(message: Report | WorkerLogged) -> None:
-        with writing:  # any thread may log
-            reports.write(encode_frame(message))
-            reports.flush()
-
-    logging.basicConfig(level=logging.WARNING, handlers=[ReportingHandler(report)])
+    writer = ReportWriter(reports)
+    atexit.register(writer.close)  # after the last word, which is about what nobody caught
+    logging.basicConfig(level=logging.WARNING, handlers=[ReportingHandler(writer.put)])
     _log_what_nobody_catches()
-    EngineLoop(Engine(EngineOptions.from_arguments(sys.argv[1:])), commands, report).run()
+    gc.freeze()  # what the modules made stays for ever: to look through it takes a tenth of a second each time
+    EngineLoop(Engine(EngineOptions.from_arguments(sys.argv[1:])), commands, writer.put).run()
 
 
 def _log_what_nobody_catches() -> None:
