@@ -270,7 +270,8 @@ class CacheMissReason(StrEnum):
 
     NOT_CACHED: nothing that begins like it is kept. DIVERGED: what is kept goes on with other tokens. EVICTED: it was
     kept and had to make room. OTHER_OWNER: it is kept, but for another owner. NOT_SUPPORTED: nothing can be kept of
-    this model's state. DISABLED: the settings switch reuse off.
+    this model's state. TOO_SHORT: what is kept is so little that it is read again faster. DISABLED: the settings switch
+    reuse off.
     """
 
     NOT_CACHED = "not_cached"
@@ -278,6 +279,7 @@ class CacheMissReason(StrEnum):
     EVICTED = "evicted"
     OTHER_OWNER = "other_owner"
     NOT_SUPPORTED = "not_supported"
+    TOO_SHORT = "too_short"
     DISABLED = "disabled"
 
 

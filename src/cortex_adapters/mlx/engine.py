@@ -114,9 +114,9 @@ class Engine:
         return [step for batch in self._batches.values() for step in batch.cancel(job_id)]
 
     def step(self) -> list[JobStep]:
-        """Advances every job of every model once, and what is to be kept on disk by one block."""
+        """Advances every job of every model once; what is to be kept on disk goes on as far as nobody minds."""
         steps = [step for batch in self._batches.values() if batch.has_work for step in batch.step()]
-        self._prefix_cache.advance()
+        self._prefix_cache.advance(is_busy=self.has_begun)
         return steps
 
     def memory_use(self) -> MemoryUse:

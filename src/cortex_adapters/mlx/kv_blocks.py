@@ -102,7 +102,7 @@ def join_blocks(blocks: Sequence[KvBlock], caches: Sequence[KVCache], /, *, toke
     """Fills empty caches, one a layer, with the first `tokens` tokens of these blocks; at least one block."""
     keys = mx.concatenate([block.keys for block in blocks], axis=2)[:, :, :tokens]
     values = mx.concatenate([block.values for block in blocks], axis=2)[:, :, :tokens]
-    mx.eval(keys, values)
+    mx.async_eval(keys, values)
     for layer, cache in enumerate(caches):
         cache.state = keys[layer][None], values[layer][None], tokens
 

@@ -13,7 +13,7 @@ from cortex_adapters.mlx.active_job import ActiveJob
 from cortex_adapters.mlx.answer_text import AnswerText
 from cortex_adapters.mlx.batch_generation import LeanBatchGenerator
 from cortex_adapters.mlx.batch_sampling import RowSampler
-from cortex_adapters.mlx.device import is_out_of_memory
+from cortex_adapters.mlx.device import is_out_of_memory, reuse_overhead_s
 from cortex_adapters.mlx.fair_queue import FairQueue
 from cortex_adapters.mlx.fetching_jobs import FetchingJobs
 from cortex_adapters.mlx.grammar_compiler import CompiledGrammar
@@ -321,7 +321,9 @@ class ModelBatch:
         if active is None:
             return 0, ()  # a warm-up
         prompt_tokens = len(active.progress.prompt)
-        found = self._prefixes.find(active.job.owner, tokens)
+        found = self._prefixes.find(
+            active.job.owner, tokens, worth_tokens=self._pacing.tokens_read_in(reuse_overhead_s())
+        )
         if not active.has_begun:
             self._prefixes.count(prompt_tokens=prompt_tokens, cached_tokens=min(found.tokens, prompt_tokens))
         active.take_reuse(found.tokens, self._cache_miss(active, tokens[:prompt_tokens], found))

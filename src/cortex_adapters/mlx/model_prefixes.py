@@ -71,13 +71,15 @@ class ModelPrefixes:
         self._refusal = _refusal(cache, language_model)
         self._layout: tuple[object, ...] | None = None
 
-    def find(self, owner: str, tokens: Sequence[int], /) -> FoundPrefix:
-        """Finds what is computed already of a sequence, and in memory."""
+    def find(self, owner: str, tokens: Sequence[int], /, *, worth_tokens: int = 1) -> FoundPrefix:
+        """Finds what is computed already of a sequence, and in memory; fewer than `worth_tokens` are left there."""
         if self._refusal is not None:
             return FoundPrefix(reason=self._refusal)
         match = self._match(owner, tokens)
         if not match.contents:
             return FoundPrefix(reason=match.reason)
+        if match.tokens < worth_tokens:
+            return FoundPrefix(reason=CacheMissReason.TOO_SHORT)
         caches = tuple(self._make_caches())
         join_blocks(match.contents, caches, tokens=match.tokens)
         return FoundPrefix(tokens=match.tokens, caches=caches, reason=match.reason)

@@ -55,6 +55,10 @@ class PrefillPacing:
         tokens = self._budget(decoding_rows, prompt_rows) // max(prompt_rows, 1)
         return min(max(tokens, MIN_ROW_TOKENS), MAX_ROW_TOKENS)
 
+    def tokens_read_in(self, seconds: float) -> int:
+        """Tells how many more tokens of a prompt are read in so much time, when others are read with them anyway."""
+        return int(seconds / self._speed.token_s)
+
     def is_long(self, tokens: int) -> bool:
         """Tells whether so many tokens take long to read."""
         return self._speed.seconds_for(tokens) > LONG_READING_S

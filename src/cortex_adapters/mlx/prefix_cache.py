@@ -21,6 +21,8 @@ from cortex_adapters.mlx.prefix_tree import BlockName, PrefixTree
 logger = logging.getLogger(__name__)
 
 _CLOSING_PATIENCE_S = 3.0
+_BUSY_SHARE = 0.02
+"""Part of the time that goes to copying blocks for the disk while others wait: each waits for what it copied."""
 _POLL_S = 0.005
 
 
@@ -42,6 +44,7 @@ class PrefixCache:
         self.is_enabled = budget_bytes > 0
         self._disk = _open_disk(limits, wake) if self.is_enabled else None
         self._unsaved: dict[BlockName, None] = {}
+        self._next_busy_write_s = 0.0
         self._prompt_tokens = 0
         self._cached_prompt_tokens = 0
 
@@ -61,15 +64,22 @@ class PrefixCache:
         """Whether `advance` would do anything."""
         return self._disk is not None and bool(self._unsaved) and self._disk.can_write
 
-    def advance(self) -> None:
-        """Hands one block to the disk; in a moment, because others wait."""
-        if self._disk is None or not self.has_work:
+    def advance(self, *, is_busy: bool = False) -> None:
+        """Hands one block to the disk.
+
+        Args:
+            is_busy: Whether somebody waits for a token meanwhile; then it is done only now and then.
+        """
+        began_s = time.monotonic()
+        if self._disk is None or not self.has_work or (is_busy and began_s < self._next_busy_write_s):
             return
         name = next(iter(self._unsaved))
         del self._unsaved[name]
         block = self.tree.content(name)
         if block is not None:
             self._disk.write(_file_name(name), block.store())
+        ended_s = time.monotonic()
+        self._next_busy_write_s = ended_s + (ended_s - began_s) / _BUSY_SHARE
 
     def save(self, names: Iterable[BlockName], /) -> None:
         """Has blocks that are in memory kept on disk too, sooner or later; they follow each other in a sequence."""

@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 
+from cortex_adapters.mlx import prefix_cache
 from cortex_adapters.mlx.block_directory import BlockDirectory
+from cortex_adapters.mlx.block_format import StoredBlock
+from cortex_adapters.mlx.disk_tier import DiskTier
 from cortex_adapters.mlx.engine import Engine
 from cortex_adapters.mlx.engine_host import EngineHost
 from cortex_adapters.mlx.engine_link import EngineLink
@@ -220,3 +223,23 @@ async def test_a_worker_that_takes_the_place_of_a_dead_one_finds_what_that_kept(
     second = await run(host, "x" * 200)
     await host.stop()
     assert (second.text, second.usage.cached_prompt_tokens) == (first.text, ON_DISK)
+
+
+def test_while_somebody_waits_for_tokens_the_disk_waits_too(
+    tiny_files: ModelFiles, limits: PrefixCacheLimits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prefix_cache, "_BUSY_SHARE", 1e-9)
+    while_busy: list[bool] = []
+    with driven_engine(tiny_files, limits) as engine:
+        write = DiskTier.write
+
+        def note(tier: DiskTier, name: str, block: StoredBlock) -> None:
+            while_busy.append(engine.engine.has_begun)
+            write(tier, name, block)
+
+        monkeypatch.setattr(DiskTier, "write", note)
+        engine.ask_all([Ask([*range(200)]), Ask([*range(220, 0, -1)] * 2)])
+        while engine.engine.has_work:
+            engine.step()
+    assert while_busy.count(True) == 1
+    assert len(_files(limits)) == 3 + 6

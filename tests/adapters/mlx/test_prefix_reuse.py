@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from mlx_lm.models.cache import RotatingKVCache
 
-from cortex_adapters.mlx import model_prefixes, row_caches
+from cortex_adapters.mlx import model_batch, model_prefixes, row_caches
 from cortex_adapters.mlx.engine import Engine
 from cortex_adapters.mlx.engine_host import EngineHost
 from cortex_adapters.mlx.prefix_cache_use import PrefixCacheLimits
@@ -266,3 +266,13 @@ async def test_unloading_empties_the_cache(host: EngineHost, tiny_files: ModelFi
     assert host.prefix_cache_use.memory_bytes > 0
     await host.unload(TINY_MODEL)
     assert host.prefix_cache_use.memory_bytes == 0
+
+
+def test_what_is_read_again_faster_is_not_reused(tiny_files: ModelFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompt = [random.Random(5).randrange(256) for _ in range(300)]
+    with driven_engine(tiny_files) as engine:
+        cold = engine.ask(prompt)
+        monkeypatch.setattr(model_batch, "reuse_overhead_s", lambda: 1000.0)
+        again = engine.ask(prompt)
+    assert again.tokens == cold.tokens
+    assert again.cache_miss == CacheMiss(reason=CacheMissReason.TOO_SHORT, message_index=0, token_position=0)
