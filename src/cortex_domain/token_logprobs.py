@@ -62,6 +62,10 @@ class UntoldTokens:
             told.append(self._untold.popleft()[1])
         return tuple(told)
 
+    def forget(self) -> None:
+        """Drops the tokens that have not been told: their text is no part of the answer."""
+        self._untold.clear()
+
     def show_rest(self) -> tuple[TokenLogprob, ...]:
         """Returns the tokens that are left, at the end of a text that is shown as a whole."""
         rest = self.tokens

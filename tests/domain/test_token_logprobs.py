@@ -42,6 +42,14 @@ def test_what_was_told_before_only_counts() -> None:
     assert ids(untold.show(1)) == [2]
 
 
+def test_what_is_no_part_of_the_answer_is_forgotten() -> None:
+    untold = UntoldTokens()
+    untold.add(token(1), characters=0)
+    untold.forget()
+    untold.add(token(2, "a"), characters=1)
+    assert ids(untold.show(1)) == [2]
+
+
 @given(st.lists(st.integers(0, 3)), st.data())
 def test_each_token_is_told_once_in_order(lengths: list[int], data: st.DataObject) -> None:
     untold, told, held = UntoldTokens(), [], 0

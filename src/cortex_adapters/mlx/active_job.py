@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 
 from cortex_adapters.mlx.answer_text import AnswerText
 from cortex_adapters.mlx.batch_sampling import RowSampler
@@ -10,6 +11,7 @@ from cortex_adapters.mlx.jobs import Job, JobProgress
 from cortex_adapters.mlx.token_constraint import TokenConstraint
 from cortex_domain.events import GenerationEvent, GenerationFinished, PrefillProgress
 from cortex_domain.generation import CacheMiss, FinishReason, GenerationTimings, TokenUsage
+from cortex_domain.token_logprobs import TokenLogprob
 
 
 class ActiveJob:
@@ -48,13 +50,21 @@ class ActiveJob:
         self._prefill_began_s: float | None = None
         self._prefill_ended_s: float | None = None
         self._first_token_s = progress.first_token_s
-        for token in progress.answer:
-            text.push(token)
+        known = len(progress.answer) - len(progress.untold)
+        for token, logprob in zip(progress.answer, (*repeat(None, known), *progress.untold), strict=True):
+            text.push(token, logprob)
 
     @property
     def progress(self) -> JobProgress:
         """How far the job is."""
-        return JobProgress(prompt=self._prompt, answer=tuple(self._answer), first_token_s=self._first_token_s)
+        return JobProgress(
+            prompt=self._prompt, answer=tuple(self._answer), first_token_s=self._first_token_s, untold=self.untold
+        )
+
+    @property
+    def untold(self) -> tuple[TokenLogprob, ...]:
+        """The last tokens drawn, of which its reader has not been told; none unless it asked."""
+        return self._text.untold
 
     @property
     def with_copies(self) -> "Sequence[ActiveJob]":
@@ -65,7 +75,12 @@ class ActiveJob:
         """Makes what the job draws with in a row of its own, from where its answer is."""
         if self._grammar is not None:
             self._constraint = self._grammar.begin(self._prompt, self._answer)
-        return RowSampler(self.job.sampling, position=len(self._answer), constraint=self._constraint)
+        return RowSampler(
+            self.job.sampling,
+            position=len(self._answer),
+            constraint=self._constraint,
+            logprobs=self.job.logprobs,
+        )
 
     def part(self) -> "Sequence[ActiveJob]":
         """Returns the copies, which have a row each from now on."""
@@ -117,8 +132,15 @@ class ActiveJob:
         total_tokens = len(self._prompt)
         yield PrefillProgress(processed_tokens=min(processed_tokens, total_tokens), total_tokens=total_tokens)
 
-    def take_token(self, token: int, finish_reason: str | None) -> Iterator[GenerationEvent]:
-        """Takes the next token, with mlx-lm's word on whether it ends the answer: `stop`, `length` or None.
+    def take_token(
+        self, token: int, finish_reason: str | None, logprob: TokenLogprob | None = None
+    ) -> Iterator[GenerationEvent]:
+        """Takes the next token.
+
+        Args:
+            token: Its id.
+            finish_reason: mlx-lm's word on whether it ends the answer: `stop`, `length` or None.
+            logprob: What there is to tell of it; None when nobody asked.
 
         Raises:
             InvalidRequestError: The grammar that the answer is held to cannot be followed any further.
@@ -129,7 +151,7 @@ class ActiveJob:
         if self._first_token_s is None:
             self._first_token_s = time.monotonic()
         if finish_reason != "stop":  # an end token is not text
-            yield from self._text.push(token)
+            yield from self._text.push(token, logprob)
         if finish_reason is not None and not self._text.stopped:
             yield from self._text.flush()
         if self._text.stopped:

@@ -1,10 +1,10 @@
 """mlx-lm's batch generator, less the work that nobody asked for.
 
 Three subclasses, because mlx-lm's generator makes prompt batches and these make generation batches. What differs from
-mlx-lm: a step draws for all rows in one call, and neither normalises nor hands out log-probabilities; sequences that
-join take their first step with all others, not one of their own; several sequences may share the reading of a prompt; a
-piece of the prompts is waited for once, and MLX keeps the memory that it took for the next one; what need not be copied
-is not.
+mlx-lm: a step draws for all rows in one call, and normalises for rows that ask for log-probabilities alone; sequences
+that join take their first step with all others, not one of their own; several sequences may share the reading of a
+prompt; a piece of the prompts is waited for once, and MLX keeps the memory that it took for the next one; what need not
+be copied is not.
 """
 
 import copy
@@ -20,6 +20,7 @@ from cortex_adapters.mlx.decoding_cache import DecodingKVCache, note_lengths, pr
 from cortex_adapters.mlx.logits_processors import LogitsProcessor
 from cortex_adapters.mlx.model_loading import LanguageModel
 from cortex_adapters.mlx.output_masks import mask_logits
+from cortex_adapters.mlx.step_logprobs import RowLogprob, logprobs_of_step
 from cortex_adapters.mlx.token_constraint import TokenConstraint
 
 FindPrefix = Callable[[int, list[int]], tuple[int, Sequence[Any]]]
@@ -104,9 +105,9 @@ class LeanGenerationBatch(GenerationBatch):
         """Advances every row by one token and returns a response for each that was drawn; ended rows leave."""
         if not self.uids:
             return []
-        tokens, _ = self._step()
+        drawn = enumerate(zip(*self._step(), strict=True))
         joining, self._joining = self._joining, frozenset()
-        responses = [self._respond(row, token) for row, token in enumerate(tokens) if self.uids[row] not in joining]
+        responses = [self._respond(row, *told) for row, told in drawn if self.uids[row] not in joining]
         ended = {response.uid for response in responses if response.finish_reason is not None}
         if ended:
             self.filter([row for row, uid in enumerate(self.uids) if uid not in ended])
@@ -116,17 +117,17 @@ class LeanGenerationBatch(GenerationBatch):
         """See `_extract_row`."""
         return _extract_row(self.prompt_cache, idx)
 
-    def _respond(self, row: int, token: int) -> Any:  # noqa: ANN401 - mlx-lm's own class
+    def _respond(self, row: int, token: int, logprob: RowLogprob | None) -> Any:  # noqa: ANN401 - mlx-lm's own class
         self._num_tokens[row] += 1
         finish_reason = "length" if self._num_tokens[row] >= self.max_tokens[row] else None
         if self._matchers[row].advance(token):
             finish_reason = "stop"
         has_ended = finish_reason is not None
-        no_logprobs: Any = None
+        read: Any = logprob and logprob.read()
         return self.Response(
             uid=self.uids[row],
             token=token,
-            logprobs=no_logprobs,
+            logprobs=read,
             finish_reason=finish_reason,
             prompt_cache=self.extract_cache(row) if has_ended else None,
             all_tokens=self.tokens[row] if has_ended else None,
@@ -135,8 +136,9 @@ class LeanGenerationBatch(GenerationBatch):
     def _step(self) -> tuple[list[int], list[Any]]:
         inputs: mx.array = self._next_tokens
         self._current_tokens = inputs  # type: ignore[assignment]
+        self._current_logprobs = self._next_logprobs
         note_lengths(self.prompt_cache, [len(known) for known in self.tokens])
-        logits = self.model(inputs[:, None], cache=self.prompt_cache)[:, -1, :]
+        own_logits = logits = self.model(inputs[:, None], cache=self.prompt_cache)[:, -1, :]
         contexts = self._apply_processors(inputs, logits) if any(self.logits_processors or ()) else []
         if contexts:
             logits = mx.concatenate([row for row, _ in contexts])
@@ -144,12 +146,13 @@ class LeanGenerationBatch(GenerationBatch):
         if any(row.constraint is not None for row in rows):
             logits = self._hold_to_constraints(inputs, logits, [row.constraint for row in rows])
         self._next_tokens = draw(logits, rows)
-        mx.async_eval(self._next_tokens, [context for _, context in contexts if context is not None])
+        self._next_logprobs, told = logprobs_of_step(own_logits, self._next_tokens, rows)
+        mx.async_eval(self._next_tokens, told, [context for _, context in contexts if context is not None])
         # Only now wait for the tokens of the last step: the device is busy with the next ones.
         tokens: Any = inputs.tolist()
         for known, token in zip(self.tokens, tokens, strict=True):
             known.append(token)
-        return tokens, self._no_logprobs()
+        return tokens, self._current_logprobs
 
     def _hold_to_constraints(
         self, inputs: mx.array, logits: mx.array, constraints: Sequence[TokenConstraint | None]
@@ -173,10 +176,6 @@ class LeanGenerationBatch(GenerationBatch):
                     row = process(context, row)
             rows.append((row, context))
         return rows
-
-    def _no_logprobs(self) -> list[Any]:
-        self._current_logprobs = self._next_logprobs = [None] * len(self.uids)
-        return self._current_logprobs
 
 
 class LeanPromptBatch(PromptProcessingBatch):

@@ -27,11 +27,13 @@ class RowSampler:
         sampling: The parameters; a row that is not greedy has a seed.
         position: Number of the next token of the answer, counted from 0.
         constraint: What the answer is held to; None leaves it free.
+        logprobs: Alternatives that are told with each token; None tells nothing of tokens.
     """
 
     sampling: SamplingParameters
     position: int = 0
     constraint: TokenConstraint | None = None
+    logprobs: int | None = None
 
     @property
     def is_greedy(self) -> bool:

@@ -216,13 +216,15 @@ class EngineLoop:
 
 
 def _require_known_tokens(job: Job, language_model: LanguageModel) -> None:
-    highest = max(job.sampling.logit_bias, default=0)
-    if highest >= language_model.vocabulary_size:
-        raise InvalidRequestError(
-            f"logit_bias names the token {highest}, but the highest token of {job.model_id!r} is "
-            f"{language_model.vocabulary_size - 1}.",
-            parameter="logit_bias",
-        )
+    named = {"logit_bias": job.sampling.logit_bias, "prompt": job.prompt if isinstance(job.prompt, tuple) else ()}
+    for parameter, tokens in named.items():
+        highest = max(tokens, default=0)
+        if highest >= language_model.vocabulary_size:
+            raise InvalidRequestError(
+                f"{parameter} names the token {highest}, but the highest token of {job.model_id!r} is "
+                f"{language_model.vocabulary_size - 1}.",
+                parameter=parameter,
+            )
 
 
 def _require_room(job: Job, prompt: tuple[int, ...], language_model: LanguageModel) -> None:

@@ -17,7 +17,7 @@ from cortex_adapters.mlx.device import MemoryUse
 from cortex_adapters.mlx.grammars import Grammar
 from cortex_adapters.mlx.prefix_cache_use import PrefixCacheUse
 from cortex_adapters.mlx.worker_log import WorkerLogged
-from cortex_domain import errors, events, generation, language_models, messages
+from cortex_domain import errors, events, generation, language_models, messages, token_logprobs
 from cortex_domain.errors import CortexError
 
 HEADER = struct.Struct(">I")
@@ -58,6 +58,7 @@ _DATACLASSES = (
     language_models.LoadOptions,
     language_models.LoadedModel,
     language_models.MemoryEstimate,
+    token_logprobs.TokenLogprob,
     messages.Message,
     messages.TextPart,
     messages.ReasoningPart,

@@ -76,7 +76,10 @@ class JobStream(AsyncIterator[GenerationEvent]):
 
     def _joined(self, output: GenerationEvent | CortexError) -> GenerationEvent | CortexError:
         last = self._waiting[-1] if self._waiting else None
-        if isinstance(output, TextDelta | ReasoningDelta) and type(output) is type(last):
+        if isinstance(output, TextDelta) and isinstance(last, TextDelta):
+            self._waiting.pop()
+            return replace(output, text=last.text + output.text, logprobs=last.logprobs + output.logprobs)
+        if isinstance(output, ReasoningDelta) and isinstance(last, ReasoningDelta):
             self._waiting.pop()
             return replace(output, text=last.text + output.text)
         return output

@@ -9,6 +9,7 @@ from cortex_domain.events import GenerationEvent
 from cortex_domain.generation import Priority, ReasoningEffort, SamplingParameters
 from cortex_domain.language_models import ModelId
 from cortex_domain.messages import Message
+from cortex_domain.token_logprobs import TokenLogprob
 
 JobId = NewType("JobId", int)
 """Names a job within one engine host."""
@@ -21,7 +22,7 @@ class Job:
     Attributes:
         id: Names the job; no two jobs of a host share it.
         model_id: A loaded model.
-        messages: The chat to continue.
+        messages: The chat to continue; empty when there is a prompt.
         sampling: How tokens are drawn.
         max_tokens: Longest answer in tokens, at least 1; None takes `default_max_tokens`, cut to what the window holds.
         default_max_tokens: See `max_tokens`; at least 1.
@@ -34,6 +35,8 @@ class Job:
             been read; empty when it is a copy itself, or was accepted once.
         grammar: What the answer is held to; None leaves it free.
         reasoning_effort: How long the model may think before it answers; None leaves it to the model.
+        prompt: The text, or its tokens, to continue as it stands; None continues the chat.
+        logprobs: Alternatives that are told with each token of the answer; None tells nothing of tokens.
         counts_only: Whether it is over once it is accepted, because only the length of its prompt is wanted.
     """
 
@@ -50,6 +53,8 @@ class Job:
     deadline_s: float | None = None
     copies: tuple[JobId, ...] = ()
     grammar: Grammar | None = None
+    prompt: str | tuple[int, ...] | None = None
+    logprobs: int | None = None
     counts_only: bool = False
     reasoning_effort: ReasoningEffort | None = None
 
@@ -69,11 +74,13 @@ class JobProgress:
         prompt: Token ids of the rendered prompt, at least one.
         answer: Token ids drawn so far.
         first_token_s: When the first of them was drawn, by `time.monotonic`; None before that.
+        untold: The last of them, when the job tells of its tokens and their text is held back.
     """
 
     prompt: tuple[int, ...]
     answer: tuple[int, ...] = ()
     first_token_s: float | None = None
+    untold: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +91,13 @@ class JobStep:
         job_id: The job.
         tokens: Token ids drawn, in order.
         outputs: What the reader is told of it; `GenerationFinished` or an error is the job's last.
+        untold: The job's last tokens, of which the reader is not told yet.
     """
 
     job_id: JobId
     tokens: tuple[int, ...] = ()
     outputs: tuple[GenerationEvent | CortexError, ...] = ()
+    untold: tuple[TokenLogprob, ...] = ()
 
     @property
     def is_last(self) -> bool:

@@ -26,6 +26,7 @@ from cortex_adapters.mlx.prefill_pacing import PrefillPacing
 from cortex_adapters.mlx.prefix_cache import PrefixCache
 from cortex_adapters.mlx.row_admission import next_in, who_makes_room
 from cortex_adapters.mlx.speculative_generation import SpeculativeBatchGenerator
+from cortex_adapters.mlx.step_logprobs import token_logprob
 from cortex_adapters.mlx.thought_text import ThoughtText
 from cortex_domain.errors import (
     MEMORY_RETRY_AFTER_S,
@@ -135,7 +136,12 @@ class ModelBatch:
         grammar: CompiledGrammar | None,
         copies: Sequence[ActiveJob] = (),
     ) -> ActiveJob:
-        text = AnswerText(self.language_model.tokenizer.detokenizer, job.stop, self._thoughts_after(progress.prompt))
+        text = AnswerText(
+            self.language_model.make_detokenizer(begins_text=job.prompt is None),
+            job.stop,
+            self._thoughts_after(progress.prompt) if job.prompt is None else None,
+            tells_tokens=job.logprobs is not None,
+        )
         return ActiveJob(job, progress, text, max_tokens=max_tokens, copies=copies, grammar=grammar)
 
     def _thoughts_after(self, prompt: Sequence[int]) -> ThoughtText | None:
@@ -195,7 +201,8 @@ class ModelBatch:
                 continue  # a stop text ended it within the tokens of this step
             if generated.finish_reason is not None:
                 self._keep(generated.uid, generated.all_tokens, generated.prompt_cache)
-            events = self._jobs[generated.uid].take_token(generated.token, generated.finish_reason)
+            logprob = token_logprob(self.language_model.token_bytes, generated.token, generated.logprobs)
+            events = self._jobs[generated.uid].take_token(generated.token, generated.finish_reason, logprob)
             steps.append(self._collect(generated.uid, (generated.token,), events))
 
     def _rows_of(self, uid: int, *, has_read: bool) -> Sequence[int]:
@@ -298,9 +305,10 @@ class ModelBatch:
 
     def _collect(self, uid: int, tokens: tuple[int, ...], events: Iterator[GenerationEvent]) -> JobStep:
         """Runs one job's own code on what the generator reported; what it raises ends that job alone."""
-        job_id = self._jobs[uid].job.id
+        active = self._jobs[uid]
+        job_id = active.job.id
         try:
-            step = JobStep(job_id=job_id, tokens=tokens, outputs=tuple(events))
+            step = JobStep(job_id=job_id, tokens=tokens, outputs=tuple(events), untold=active.untold)
         except CortexError as error:
             step = JobStep(job_id=job_id, outputs=(error,))
         except Exception as error:

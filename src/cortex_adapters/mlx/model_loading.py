@@ -23,7 +23,9 @@ from cortex_adapters.mlx.model_fingerprint import model_fingerprint
 from cortex_adapters.mlx.model_memory import ModelMemory, estimate_model_memory
 from cortex_adapters.mlx.model_opening import blaming_the_files, open_model, read_weights
 from cortex_adapters.mlx.row_caches import make_row_caches, require_packable
+from cortex_adapters.mlx.streaming_detokenizer import ByteDetokenizer, StreamingDetokenizer, WrappedDetokenizer
 from cortex_adapters.mlx.thinking_form import ThinkingForm, thinking_form_of
+from cortex_adapters.mlx.token_bytes import TokenBytes
 from cortex_domain.engine_status import Device
 from cortex_domain.errors import InsufficientMemoryError, InvalidModelError
 from cortex_domain.language_models import LoadedModel, LoadOptions, ModelFiles, ModelId
@@ -44,6 +46,7 @@ class LanguageModel:
         vocabulary_size: Number of token ids that the tokenizer knows.
         special_texts: Texts that the tokenizer turns into control tokens, and those that mark thoughts.
         thinking: How it thinks before it answers; None when it does not.
+        token_bytes: What its tokens say.
         memory: What its weights and sequences were measured to take.
         estimate: What its files had promised.
         options: How it was loaded.
@@ -60,6 +63,7 @@ class LanguageModel:
     vocabulary_size: int
     special_texts: frozenset[str]
     thinking: ThinkingForm | None
+    token_bytes: TokenBytes
     memory: ModelMemory
     estimate: ModelMemory
     options: LoadOptions
@@ -81,6 +85,16 @@ class LanguageModel:
     def make_row_caches(self) -> list[Any]:
         """Makes empty caches for one sequence, one a layer."""
         return make_row_caches(self.network, kv_cache_bits=self.options.kv_cache_bits)
+
+    def make_detokenizer(self, *, begins_text: bool) -> StreamingDetokenizer:
+        """Makes what turns an answer's tokens into text.
+
+        Args:
+            begins_text: Whether the answer is a text of its own, and does not go on with one.
+        """
+        if self.token_bytes.is_exact:
+            return ByteDetokenizer(self.token_bytes, begins_text=begins_text)
+        return WrappedDetokenizer(self.tokenizer.detokenizer)
 
 
 def load_language_model(
@@ -120,6 +134,7 @@ def load_language_model(
         vocabulary_size=len(tokenizer),
         special_texts=_special_texts_of(tokenizer) | (thinking.marks if thinking else set()),
         thinking=thinking,
+        token_bytes=TokenBytes(tokenizer),
         memory=memory,
         estimate=estimate,
         options=options,

@@ -9,6 +9,7 @@ from cortex_adapters.mlx.jobs import Job, JobId, JobProgress, JobStep
 from cortex_domain.errors import CortexError
 from cortex_domain.events import GenerationFinished, PrefillProgress
 from cortex_domain.generation import FinishReason, GenerationTimings, TokenUsage
+from cortex_domain.token_logprobs import TokenLogprob
 
 
 class OpenJob:
@@ -39,6 +40,7 @@ class OpenJob:
         self.suspicion = 0
         self._prompt: tuple[int, ...] | None = None
         self._answer: list[int] = []
+        self._untold: tuple[TokenLogprob, ...] = ()
         self._processed_tokens = 0
         self._first_token_s: float | None = None
         self._set_aside_s = 0.0
@@ -68,7 +70,9 @@ class OpenJob:
         """How far the job is; None before it was accepted."""
         if self._prompt is None:
             return None
-        return JobProgress(prompt=self._prompt, answer=tuple(self._answer), first_token_s=self._first_token_s)
+        return JobProgress(
+            prompt=self._prompt, answer=tuple(self._answer), first_token_s=self._first_token_s, untold=self._untold
+        )
 
     def set_aside(self) -> None:
         """Takes the news that no engine has it any more, for the time being."""
@@ -99,6 +103,7 @@ class OpenJob:
             self.suspicion = 0
             self._first_token_s = self._first_token_s or time.monotonic()
             self._answer += step.tokens
+            self._untold = step.untold
         for output in step.outputs:
             if isinstance(output, CortexError):
                 self.fail(output)

@@ -18,14 +18,13 @@ from cortex_adapters.mlx.grammar_compiler import CompiledGrammar
 from cortex_adapters.mlx.grammars import Grammar
 from cortex_adapters.mlx.jobs import Job, JobId, JobProgress
 from cortex_adapters.mlx.literal_texts import LiteralTexts
+from cortex_adapters.mlx.raw_prompts import encode_prompt, longest_text
 from cortex_domain.errors import CortexError, GeneratorFailedError, InvalidModelError, InvalidRequestError
 from cortex_domain.language_models import ModelId
 from cortex_domain.messages import Message
 
 RENDERING_DEADLINE_S = 10.0
 _RENDERINGS_AT_ONCE = 2
-# No tokenizer packs ordinary text more tightly, so what is cut off here was beyond the window anyway.
-_MAX_CHARACTERS_PER_TOKEN = 32
 
 CompileGrammar = Callable[[Grammar], CompiledGrammar]
 
@@ -106,16 +105,19 @@ class PromptQueue:
         reasoning_key: str | None = None,
         template_arguments: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
-        """Has a job's chat rendered, see `render_prompt`, and its grammar compiled."""
-        render = partial(
-            render_prompt,
-            tokenizer,
-            job.messages,
-            context_window=context_window,
-            special_texts=special_texts,
-            reasoning_key=reasoning_key,
-            template_arguments=template_arguments,
-        )
+        """Has a job's chat rendered, see `render_prompt`, or its prompt encoded, and its grammar compiled."""
+        if job.prompt is None:
+            render = partial(
+                render_prompt,
+                tokenizer,
+                job.messages,
+                context_window=context_window,
+                special_texts=special_texts,
+                reasoning_key=reasoning_key,
+                template_arguments=template_arguments,
+            )
+        else:
+            render = partial(encode_prompt, tokenizer, job.prompt, context_window=context_window)
         self._add(job, lambda: RenderedPrompt(job=job, outcome=render(), grammar=_compiled(job, compile_grammar)))
 
     def add_known(self, job: Job, progress: JobProgress, *, compile_grammar: CompileGrammar) -> None:
@@ -213,9 +215,8 @@ def render_prompt(
     if not tokenizer.has_chat_template:
         raise InvalidRequestError("This model has no chat template, so it cannot answer chats.", parameter="model")
     literal_texts = LiteralTexts(special_texts)
-    longest = None if context_window is None else context_window * _MAX_CHARACTERS_PER_TOKEN
     conversation = [_as_template_message(message, literal_texts, reasoning_key) for message in messages]
-    text = _apply_template(tokenizer, conversation, template_arguments)[:longest]
+    text = _apply_template(tokenizer, conversation, template_arguments)[: longest_text(context_window)]
     tokens = literal_texts.encode(text, partial(tokenizer.encode, add_special_tokens=False))
     if not tokens:
         raise InvalidRequestError("The messages render to an empty prompt.", parameter="messages")

@@ -11,6 +11,7 @@ from cortex_adapters.mlx.batch_sampling import RowSampler, draw
 from cortex_adapters.mlx.draft_model import DraftModel
 from cortex_adapters.mlx.model_loading import LanguageModel
 from cortex_adapters.mlx.speculation import Speculation
+from cortex_adapters.mlx.step_logprobs import RowLogprob, logprobs_of_step
 
 
 class SpeculativeGenerationBatch(LeanGenerationBatch):
@@ -43,7 +44,10 @@ class SpeculativeGenerationBatch(LeanGenerationBatch):
         drawn, sampler = self._drawn_tokens(), self._sampler
         inputs = [drawn[-1], *guesses]
         logits = self.model(mx.array([inputs], dtype=mx.uint32), cache=self.prompt_cache)[0]
-        draws: Any = draw(logits, sampler.ahead(len(inputs))).tolist()
+        drawn_ahead = draw(logits, sampler.ahead(len(inputs)))
+        told, arrays = logprobs_of_step(logits, drawn_ahead, [sampler] * len(inputs))
+        mx.eval(drawn_ahead, arrays)
+        draws: Any = drawn_ahead.tolist()
         right = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(guesses, draws, strict=False)))
         for cache in self.prompt_cache:
             cache.trim(len(guesses) - right)
@@ -51,12 +55,14 @@ class SpeculativeGenerationBatch(LeanGenerationBatch):
         self.speculation.confirm(accepted=right, known_tokens=len(drawn) + right)
         self._next_tokens = mx.array(draws[right : right + 1], dtype=mx.uint32)
         sampler.position += 1 + right
-        return self._respond_until_end(inputs[: 1 + right])
+        logprobs = [*self._next_logprobs, *told[:right]]
+        self._next_logprobs = told[right : right + 1]
+        return self._respond_until_end(inputs[: 1 + right], logprobs)
 
-    def _respond_until_end(self, tokens: Sequence[int]) -> list[Any]:
+    def _respond_until_end(self, tokens: Sequence[int], logprobs: Sequence[RowLogprob | None]) -> list[Any]:
         responses = []
-        for token in tokens:
-            responses.append(self._respond(0, token))
+        for token, logprob in zip(tokens, logprobs, strict=True):
+            responses.append(self._respond(0, token, logprob))
             if responses[-1].finish_reason is not None:
                 self.filter([])
                 break

@@ -45,6 +45,8 @@ class MlxTextGenerator(TextGenerator, GenerationSuspender, PromptCounter):
             Capability.GBNF_OUTPUT,
             Capability.CHOICE_OUTPUT,
             Capability.REASONING_EFFORT,
+            Capability.LOGPROBS,
+            Capability.RAW_PROMPT,
         }
     )
 
@@ -152,6 +154,8 @@ class MlxTextGenerator(TextGenerator, GenerationSuspender, PromptCounter):
             id=self._host.new_job_id(),
             model_id=request.model,
             messages=request.messages,
+            prompt=request.prompt,
+            logprobs=request.logprobs,
             sampling=_seeded(request.sampling),
             max_tokens=None if request.shortens_to_fit else request.max_tokens,
             default_max_tokens=self._longest_open_answer(request),

@@ -34,6 +34,11 @@ class ThoughtText:
         return self._take == self._think
 
     @property
+    def may_begin(self) -> bool:
+        """Whether there is nothing yet that tells whether the answer begins with thoughts."""
+        return self._take == self._await_start
+
+    @property
     def is_over(self) -> bool:
         """Whether all that follows is the answer, as it is."""
         return self._take == self._say

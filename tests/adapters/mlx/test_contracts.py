@@ -84,4 +84,6 @@ async def test_the_adapter_declares_what_it_honours(harness: TextGeneratorHarnes
         "logit_bias",
         "choices",
         "reasoning_effort",
+        "logprobs",
+        "raw_prompt",
     }

@@ -4,7 +4,7 @@ import asyncio
 import os
 import queue
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -58,6 +58,7 @@ from cortex_domain.generation import (
 )
 from cortex_domain.language_models import Capability, LoadedModel, LoadOptions, MemoryEstimate, ModelFiles, ModelId
 from cortex_domain.messages import Message, ReasoningPart, Role, TextPart, ToolCallPart, ToolResultPart
+from cortex_domain.token_logprobs import TokenLogprob
 
 MODEL = ModelId("a/b")
 ERRORS = [
@@ -147,6 +148,16 @@ MESSAGES = (
     | _messages(Role.ASSISTANT, TEXT_PARTS | REASONING_PARTS | TOOL_CALLS)
     | _messages(Role.TOOL, TOOL_RESULTS)
 )
+ALTERNATIVES = st.builds(
+    TokenLogprob,
+    token_id=NUMBERS,
+    text=TEXTS,
+    bytes=st.lists(st.integers(0, 255), max_size=4).map(tuple),
+    logprob=st.floats(-9999, 0),
+)
+LOGPROBS = st.lists(
+    st.builds(replace, ALTERNATIVES, top=st.lists(ALTERNATIVES, max_size=3).map(tuple)), max_size=3
+).map(tuple)
 JOBS = st.builds(
     Job,
     id=NUMBERS.map(JobId),
@@ -164,8 +175,10 @@ JOBS = st.builds(
     grammar=st.none()
     | st.builds(Grammar, text=TEXTS, is_gbnf=st.booleans(), parameter=TEXTS, trigger=st.none() | TEXTS),
     reasoning_effort=st.none() | st.sampled_from(ReasoningEffort),
+    prompt=st.none() | TEXTS | TOKENS,
+    logprobs=st.none() | st.integers(0, 20),
 )
-PROGRESSES = st.builds(JobProgress, prompt=TOKENS, answer=TOKENS, first_token_s=st.none() | SECONDS)
+PROGRESSES = st.builds(JobProgress, prompt=TOKENS, answer=TOKENS, first_token_s=st.none() | SECONDS, untold=LOGPROBS)
 FILES = st.builds(
     ModelFiles, model_id=TEXTS.map(ModelId), directory=PATHS, revision=st.none() | TEXTS, size_bytes=NUMBERS
 )
@@ -214,7 +227,7 @@ LOADED_MODELS = st.builds(
 )
 EVENTS = (
     st.builds(PrefillProgress, processed_tokens=NUMBERS, total_tokens=NUMBERS)
-    | st.builds(TextDelta, text=TEXTS)
+    | st.builds(TextDelta, text=TEXTS, logprobs=LOGPROBS)
     | st.builds(ReasoningDelta, text=TEXTS)
     | st.builds(ToolCallDelta, choice=NUMBERS, index=NUMBERS, id=NAMES, name=NAMES, arguments=TEXTS)
     | st.builds(ToolCallFinished, choice=NUMBERS, index=NUMBERS, id=NAMES, name=NAMES, arguments=TEXTS)
@@ -239,7 +252,13 @@ EVENTS = (
         detail=st.none() | TEXTS,
     )
 )
-STEPS = st.builds(JobStep, job_id=NUMBERS.map(JobId), tokens=TOKENS, outputs=st.lists(EVENTS, max_size=3).map(tuple))
+STEPS = st.builds(
+    JobStep,
+    job_id=NUMBERS.map(JobId),
+    tokens=TOKENS,
+    outputs=st.lists(EVENTS, max_size=3).map(tuple),
+    untold=LOGPROBS,
+)
 REPORTS = (
     st.just(EngineReady())
     | st.builds(ModelLoaded, call_id=NUMBERS, model=LOADED_MODELS, memory_use=MEMORY_USES)

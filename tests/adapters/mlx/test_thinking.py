@@ -30,6 +30,7 @@ from cortex_domain.generation import (
 )
 from cortex_domain.language_models import ModelFiles, ModelId
 from cortex_domain.messages import Message, ReasoningPart, Role, TextPart, user_message
+from cortex_domain.token_logprobs import TokenLogprob
 from tests.adapters.mlx.engine_jobs import make_job
 from tests.adapters.mlx.scripted_model import write_scripted_model
 
@@ -150,7 +151,7 @@ def test_a_job_goes_on_within_its_thoughts(thinkers: dict[ModelId, ModelFiles], 
     def take(told: int, tokens: list[int]) -> list[GenerationEvent]:
         assert model.thinking is not None
         thoughts = ThoughtText(model.thinking, is_open=model.thinking.is_open(model.tokenizer, prompt))
-        text = AnswerText(model.tokenizer.detokenizer, (), thoughts)
+        text = AnswerText(model.make_detokenizer(begins_text=True), (), thoughts)
         progress = JobProgress(prompt=prompt, answer=tuple(answer[:told]))
         active = ActiveJob(make_job(1), progress, text, max_tokens=40)
         return [event for token in tokens for event in active.take_token(token, "stop" if token == 256 else None)]
@@ -159,6 +160,36 @@ def test_a_job_goes_on_within_its_thoughts(thinkers: dict[ModelId, ModelFiles], 
         told = [*take(0, answer[:cut]), *take(cut, answer[cut:])]
         assert _texts(told) == (THOUGHTS, ANSWER)
         assert told[-1].usage.reasoning_tokens == len(answer) - len(ANSWER) - 2  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("model_id", TEMPLATES)
+@pytest.mark.parametrize("stop", [(), (f"{ANSWER[:2]}...never",)], ids=["plain", "holding"])
+def test_tokens_of_the_answer_alone_are_told(
+    thinkers: dict[ModelId, ModelFiles], model_id: ModelId, stop: tuple[str, ...]
+) -> None:
+    """Cuts the answer after each token: what was held back there is told by the engine that goes on."""
+    model = load_language_model(thinkers[model_id])
+    prompt = render_prompt(model.tokenizer, [user_message("hi")], context_window=512)
+    whole = model.tokenizer.encode(SCRIPT.partition(":")[2], add_special_tokens=False)
+    answer = whole[2:] if model_id == SWITCHED else whole
+
+    def take(progress: JobProgress, tokens: list[int]) -> tuple[list[TokenLogprob], JobProgress]:
+        assert model.thinking is not None
+        thoughts = ThoughtText(model.thinking, is_open=model.thinking.is_open(model.tokenizer, prompt))
+        text = AnswerText(model.make_detokenizer(begins_text=True), stop, thoughts, tells_tokens=True)
+        active = ActiveJob(make_job(1), progress, text, max_tokens=40)
+        events: list[Any] = [event for token in tokens for event in active.take_token(token, *_ending(token))]
+        return [told for event in events if isinstance(event, TextDelta) for told in event.logprobs], active.progress
+
+    def _ending(token: int) -> tuple[str | None, TokenLogprob]:
+        said = model.token_bytes[token]
+        told = TokenLogprob(token_id=token, text=said.decode(), bytes=tuple(said), logprob=-1.0)
+        return "stop" if token == 256 else None, told
+
+    for cut in range(len(answer)):
+        first, progress = take(JobProgress(prompt=prompt), answer[:cut])
+        second, _ = take(progress, answer[cut:])
+        assert "".join(token.text for token in [*first, *second]) == ANSWER
 
 
 def _texts(pieces: list[Any]) -> tuple[str, str]:
