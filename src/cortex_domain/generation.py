@@ -18,7 +18,7 @@ from cortex_domain.tools import ToolChoice, ToolChoiceMode, ToolDefinition
 MAX_SEED = 2**63 - 1
 MAX_STOP_TEXTS = 16
 MAX_CHOICES = 16
-MAX_OWNER_CHARACTERS = 128
+MAX_OWNER_CHARACTERS = 512
 MAX_TOOLS = 128
 MAX_TIMEOUT_S = 86_400.0
 
@@ -135,7 +135,7 @@ class GenerationRequest:
         shortens_to_fit: Whether `max_tokens` too is cut to what the context window still holds; otherwise a request
             that does not fit is refused.
         stop: Up to 16 non-empty texts that end the answer; the text that matched is not part of the answer.
-        owner: Who asks, up to 128 characters; a name, not a credential. Owners share the engine fairly and reuse
+        owner: Who asks, up to 512 characters; a name, not a credential. Owners share the engine fairly and reuse
             nothing that was computed for another. The empty owner is one like any other.
         timeout_s: Seconds, above 0 and up to 86,400, after which nobody wants the answer any more. A request that is
             not accepted by then is refused; an answer ends with what it has, as cancelled. The time goes on while a

@@ -9,8 +9,10 @@ from quart_cors import cors
 from quart_schema import QuartSchema
 
 from cortex_entrypoints.cortex import Cortex
+from cortex_entrypoints.http.anthropic.routes import anthropic_routes
 from cortex_entrypoints.http.asgi_connections import install_connections
 from cortex_entrypoints.http.chat_routes import chat_routes
+from cortex_entrypoints.http.dialect_model_routes import dialect_model_routes
 from cortex_entrypoints.http.documentation_pages import documentation_routes
 from cortex_entrypoints.http.error_responses import install_error_responses
 from cortex_entrypoints.http.generation_routes import generation_routes
@@ -94,6 +96,8 @@ def _register_routes(app: Quart, cortex: Cortex, settings: Settings, in_flight: 
     app.register_blueprint(generation_routes(generations, in_flight))
     app.register_blueprint(openai_routes(cortex, defaults, in_flight, log_refusals=settings.debug))
     app.register_blueprint(response_routes(cortex, defaults, in_flight, log_refusals=settings.debug))
+    app.register_blueprint(anthropic_routes(cortex, defaults, in_flight, log_refusals=settings.debug))
+    app.register_blueprint(dialect_model_routes(cortex, log_refusals=settings.debug))
     app.register_blueprint(documentation_routes())
 
 

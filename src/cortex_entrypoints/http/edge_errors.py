@@ -27,6 +27,22 @@ class OriginNotAllowedError(RequestRefusedError):
     code = "origin_not_allowed"
 
 
+class ThreadUnsupportedError(RequestRefusedError):
+    """A request wants the server to keep its chat. Anthropic's clients know the code, and send all of the chat then.
+
+    Attributes:
+        parameter: The parameter that asks for it.
+        unsupported: Names what is not supported.
+    """
+
+    code = "thread_unsupported_request"
+
+    def __init__(self) -> None:
+        super().__init__("thread: Chats are not kept here. Send the whole chat, without thread.")
+        self.parameter = "thread"
+        self.unsupported = ("thread",)
+
+
 class DuplicateRequestIdError(RequestRefusedError):
     """A chat of this id is still running on the connection.
 

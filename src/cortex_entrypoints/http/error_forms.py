@@ -1,6 +1,6 @@
 """How a family of routes tells errors: the native API has one form, each dialect has its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,17 @@ class ErrorForm:
     body: Any
     status_of: Callable[[type[CortexError]], int]
     code_of: Callable[[str], str]
+
+
+def renamed(path: str, names: Mapping[str, str], /) -> str:
+    """Builds the path of a parameter as a dialect knows it.
+
+    Args:
+        path: As the domain has it, dotted.
+        names: What the dialect calls parameters of the domain, where it is something else.
+    """
+    parameter, dot, rest = path.partition(".")
+    return f"{names.get(parameter, parameter)}{dot}{rest}"
 
 
 NATIVE_ERRORS = ErrorForm(body=ErrorBody, status_of=status_of, code_of=str)

@@ -55,7 +55,7 @@ _REF_TEMPLATE: Final = "#/components/schemas/{model}"
 _COMMON_ERRORS: Final = (OriginNotAllowedError, HostNotAllowedError)
 _BODY_ERRORS: Final = (MalformedJsonError, UnsupportedMediaTypeError)
 _BODY_REFUSALS: Final = (408, 413)
-_RETRY_STATUSES: Final = {502, 503, 507}
+_RETRY_STATUSES: Final = {502, 503, 507, 529}
 _PATH_PARAMETERS: Final[Mapping[str, dict[str, Any]]] = {
     "model_id": {
         "description": "Id or alias of a model. The `/` of an id may be plain, percent-encoded, or written `__`.",

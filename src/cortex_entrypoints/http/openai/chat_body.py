@@ -8,7 +8,7 @@ from cortex_domain.errors import InvalidRequestError
 from cortex_domain.generation import MAX_OWNER_CHARACTERS, GenerationRequest, ReasoningEffort
 from cortex_domain.language_models import ModelId
 from cortex_entrypoints.http.openai.messages import MessageBody
-from cortex_entrypoints.http.openai.parameters import OnlyFalse, warnings_of
+from cortex_entrypoints.http.openai.parameters import warnings_of
 from cortex_entrypoints.http.openai.response_format import ResponseFormat
 from cortex_entrypoints.http.openai.sampling_body import SamplingBody
 from cortex_entrypoints.http.openai.tools import ToolChoiceBody, Tools, offered_tools, tool_choice_of
@@ -21,7 +21,7 @@ from cortex_entrypoints.http.request_bodies import (
     ReasoningEffortName,
     whole_number,
 )
-from cortex_entrypoints.http.strict_body import Body
+from cortex_entrypoints.http.strict_body import Body, OnlyFalse
 from cortex_entrypoints.http.tool_bodies import ParallelToolCalls
 
 

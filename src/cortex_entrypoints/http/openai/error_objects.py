@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 from werkzeug.exceptions import HTTPException
 
 from cortex_domain.errors import CortexError
-from cortex_entrypoints.http.error_forms import ErrorForm
+from cortex_entrypoints.http.error_forms import ErrorForm, renamed
 from cortex_entrypoints.http.error_responses import (
     error_facts,
     error_response,
@@ -71,7 +71,7 @@ def openai_error_response(error: CortexError, /, *, names: Mapping[str, str]) ->
     response = error_response(error)
     response.status_code = _status_of(type(error))
     facts = error_facts(error)
-    told = facts.model_copy(update={"param": facts.param and _renamed(facts.param, names)})
+    told = facts.model_copy(update={"param": facts.param and renamed(facts.param, names)})
     response.set_data(to_json(_error_object(told, response.status_code)))
     return response
 
@@ -99,11 +99,6 @@ def _error_object(facts: ErrorFacts, status: int) -> OpenAiError:
     return OpenAiError(
         error=OpenAiErrorFacts(message=facts.message, type=error_type, param=facts.param, code=_code_of(facts.code))
     )
-
-
-def _renamed(path: str, names: Mapping[str, str]) -> str:
-    parameter, dot, rest = path.partition(".")
-    return f"{names.get(parameter, parameter)}{dot}{rest}"
 
 
 def _status_of(error_class: type[CortexError]) -> int:

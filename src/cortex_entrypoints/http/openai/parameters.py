@@ -6,9 +6,7 @@ because its clients send it without being asked.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Final
-
-from pydantic import AfterValidator, WithJsonSchema
+from typing import Any, Final
 
 WARNED: Final = frozenset(
     {
@@ -23,15 +21,6 @@ WARNED: Final = frozenset(
         "verbosity",
     }
 )
-
-
-def _only_false(value: bool) -> bool:
-    if value:
-        raise ValueError("Input should be false")
-    return value
-
-
-OnlyFalse = Annotated[bool, AfterValidator(_only_false), WithJsonSchema({"type": "boolean", "const": False})]
 
 
 def warnings_of(values: Mapping[str, Any], /, *, is_stream: bool) -> Iterator[str]:

@@ -8,8 +8,6 @@ from cortex_entrypoints.http.chat_routes import CHAT_ERRORS
 from cortex_entrypoints.http.event_responses import encoded_response
 from cortex_entrypoints.http.in_flight import InFlight
 from cortex_entrypoints.http.json_responses import json_response
-from cortex_entrypoints.http.model_names import resolve_model_name
-from cortex_entrypoints.http.model_routes import NAMING_ERRORS
 from cortex_entrypoints.http.openai.chat_body import ChatCompletionBody
 from cortex_entrypoints.http.openai.chat_objects import (
     ChatChunks,
@@ -21,12 +19,6 @@ from cortex_entrypoints.http.openai.error_objects import (
     OPENAI_ERRORS,
     answer_openai_errors,
     error_frame,
-)
-from cortex_entrypoints.http.openai.model_objects import (
-    ModelListObject,
-    ModelObject,
-    model_list_object,
-    model_object,
 )
 from cortex_entrypoints.http.openai.response_format import OUTPUT_NAME
 from cortex_entrypoints.http.operation_notes import OperationNotes, documented
@@ -45,21 +37,6 @@ def openai_routes(cortex: Cortex, defaults: ChatDefaults, in_flight: InFlight, *
     """
     routes = Blueprint("openai", __name__, url_prefix="/v1")
     answer_openai_errors(routes, log_refusals=log_refusals, names={"output": OUTPUT_NAME})
-
-    @routes.get("/models")
-    @documented(
-        OperationNotes(tag="openai", answer=ModelListObject, errors=NAMING_ERRORS[-1:], error_form=OPENAI_ERRORS)
-    )
-    async def list_openai_models() -> Response:
-        """Lists the models that are here."""
-        return json_response(model_list_object(await cortex.list_models()))
-
-    @routes.get("/models/<model:model_id>")
-    @documented(OperationNotes(tag="openai", answer=ModelObject, errors=NAMING_ERRORS, error_form=OPENAI_ERRORS))
-    async def retrieve_openai_model(model_id: str) -> Response:
-        """Describes a model."""
-        name = await resolve_model_name(model_id, cortex.describe_model)
-        return json_response(model_object(await cortex.describe_model(name)))
 
     @routes.post("/chat/completions")
     @documented(

@@ -10,7 +10,6 @@ from cortex_domain.generation import MAX_OWNER_CHARACTERS, GenerationRequest, Re
 from cortex_domain.language_models import ModelId
 from cortex_domain.messages import Message, system_message
 from cortex_domain.token_logprobs import MAX_TOP_LOGPROBS
-from cortex_entrypoints.http.openai.parameters import OnlyFalse
 from cortex_entrypoints.http.openai.responses.input_items import ItemBody, MessageItemBody
 from cortex_entrypoints.http.openai.responses.text_format import TextBody
 from cortex_entrypoints.http.openai.responses.tools import ToolChoiceBody, Tools, offered_tools, tool_choice_of
@@ -23,7 +22,7 @@ from cortex_entrypoints.http.request_bodies import (
     ReasoningEffortName,
     whole_number,
 )
-from cortex_entrypoints.http.strict_body import Body
+from cortex_entrypoints.http.strict_body import Body, OnlyFalse
 from cortex_entrypoints.http.tool_bodies import ParallelToolCalls
 
 WITHOUT_EFFECT: Final = (

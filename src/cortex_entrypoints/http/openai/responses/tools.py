@@ -8,8 +8,7 @@ from pydantic import Discriminator, Field, Tag
 from cortex_domain.errors import InvalidRequestError
 from cortex_domain.generation import MAX_TOOLS
 from cortex_domain.tools import ToolChoice, ToolChoiceMode, ToolDefinition
-from cortex_entrypoints.http.openai.parameters import OnlyFalse
-from cortex_entrypoints.http.strict_body import Body
+from cortex_entrypoints.http.strict_body import Body, OnlyFalse
 from cortex_entrypoints.http.tool_bodies import ToolName
 
 

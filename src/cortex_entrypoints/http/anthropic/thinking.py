@@ -1,0 +1,94 @@
+"""Thinking before the answer, as Anthropic's clients ask for it.
+
+Anthropic's models think when they are asked to, so a model here is asked not to where nobody asks. Who asks a model
+that never thinks gets an answer and a warning, because there are clients that always ask.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag
+
+from cortex_domain.generation import GenerationRequest, ReasoningEffort
+from cortex_domain.language_models import Capability, ModelDescriptor
+from cortex_entrypoints.http.request_bodies import MAX_INTEGER, whole_number
+from cortex_entrypoints.http.strict_body import Body
+
+EffortName = Literal["low", "medium", "high", "xhigh", "max"]
+Display = Annotated[
+    Literal["summarized", "omitted"],
+    Field(description="Whether the answer has what was thought, always whole, or leaves it out."),
+]
+
+
+class EnabledThinkingBody(Body):
+    """The model thinks; for how long, `effort` says."""
+
+    type: Literal["enabled"]
+    budget_tokens: Annotated[int, Field(ge=1, le=MAX_INTEGER), BeforeValidator(whole_number)]
+    display: Display | None = None
+
+
+class AdaptiveThinkingBody(Body):
+    """The model thinks as it sees fit."""
+
+    type: Literal["adaptive"]
+    display: Display | None = None
+
+
+class DisabledThinkingBody(Body):
+    """The model does not think."""
+
+    type: Literal["disabled"]
+
+
+def _thinking_tag(value: object) -> str | None:
+    kind = value.get("type") if isinstance(value, dict) else None
+    return f"<{kind}>" if kind in ("enabled", "adaptive", "disabled") else None
+
+
+ThinkingBody = Annotated[
+    Annotated[EnabledThinkingBody, Tag("<enabled>")]
+    | Annotated[AdaptiveThinkingBody, Tag("<adaptive>")]
+    | Annotated[DisabledThinkingBody, Tag("<disabled>")],
+    Discriminator(
+        _thinking_tag,
+        custom_error_type="thinking_type",
+        custom_error_message="Input should be an object whose type is 'enabled', 'adaptive' or 'disabled'",
+    ),
+]
+AnyThinking = EnabledThinkingBody | AdaptiveThinkingBody | DisabledThinkingBody | None
+
+
+def reasoning_effort_of(thinking: AnyThinking, effort: EffortName | None, /) -> ReasoningEffort | None:
+    """Tells how long the model may think; None leaves it to the model."""
+    if isinstance(thinking, DisabledThinkingBody) or (thinking is None and effort is None):
+        return ReasoningEffort.NONE
+    if effort is not None:
+        return ReasoningEffort(effort)
+    # What Anthropic's API takes when no effort is named.
+    return ReasoningEffort.HIGH if isinstance(thinking, EnabledThinkingBody) else None
+
+
+def shows_thinking(thinking: AnyThinking, /) -> bool:
+    """Tells whether the answer has what was thought."""
+    return thinking is None or isinstance(thinking, DisabledThinkingBody) or thinking.display != "omitted"
+
+
+async def thinking_if_able(
+    request: GenerationRequest, describe_model: Callable[[str], Awaitable[ModelDescriptor]], /
+) -> tuple[GenerationRequest, tuple[str, ...]]:
+    """Leaves out that the model shall think where it cannot be told to, and says so in a warning.
+
+    Raises:
+        InvalidRequestError: The model's name cannot name one.
+        ModelNotFoundError: No model has this name.
+        StorageError: The disk cannot be read.
+    """
+    if request.reasoning_effort in (None, ReasoningEffort.NONE):
+        return request, ()
+    if Capability.REASONING_EFFORT in (await describe_model(request.model)).capabilities:
+        return request, ()
+    warning = "This model cannot be told how long to think; thinking and output_config.effort have no effect."
+    return replace(request, reasoning_effort=None), (warning,)
