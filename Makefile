@@ -8,7 +8,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test soak check-fast lint format openapi lock set-up set-up-dev openblas clean
+.PHONY: help run test soak check-fast lint format openapi compatibility lock set-up set-up-dev openblas clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):[^#]*## /  make \1	/' | expand -t 20
@@ -37,6 +37,9 @@ format: set-up-dev ## Format the code and mend what the linter can
 
 openapi: set-up-dev ## Write contracts/api/openapi.json from the routes
 	$(BIN)/python -m cortex_entrypoints.http.write_openapi contracts/api/openapi.json
+
+compatibility: set-up-dev ## Write docs/compatibility.md from what the dialects do
+	$(BIN)/python -m cortex_entrypoints.http.compatibility.write_page docs/compatibility.md
 
 lock: ## Write requirements/*.txt from pyproject.toml; UPGRADE=1 takes newer versions. Needs uv
 	scripts/lock.sh

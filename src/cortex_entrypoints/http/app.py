@@ -12,6 +12,7 @@ from cortex_entrypoints.cortex import Cortex
 from cortex_entrypoints.http.anthropic.routes import anthropic_routes
 from cortex_entrypoints.http.asgi_connections import install_connections
 from cortex_entrypoints.http.chat_routes import chat_routes
+from cortex_entrypoints.http.compatibility.manifest import manifest_of
 from cortex_entrypoints.http.dialect_model_routes import dialect_model_routes
 from cortex_entrypoints.http.documentation_pages import documentation_routes
 from cortex_entrypoints.http.error_responses import install_error_responses
@@ -84,7 +85,7 @@ def _register_routes(app: Quart, cortex: Cortex, settings: Settings, in_flight: 
         model=cortex.default_model, temperature=settings.default_temperature, top_p=settings.default_top_p
     )
     app.register_blueprint(health_routes(cortex, settings, in_flight))
-    app.register_blueprint(model_routes(cortex, in_flight, LoraDirectory(settings.lora_dir)))
+    app.register_blueprint(model_routes(cortex, in_flight, LoraDirectory(settings.lora_dir), manifest_of=manifest_of))
     generations = Generations(
         cortex=cortex,
         in_flight=in_flight,

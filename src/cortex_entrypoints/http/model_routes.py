@@ -3,6 +3,7 @@
 An id may stand in a path with its `/` plain, percent-encoded, or written `__`.
 """
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -26,7 +27,7 @@ from cortex_domain.errors import (
     StorageError,
 )
 from cortex_domain.events import PullEvent
-from cortex_domain.language_models import ModelDescriptor
+from cortex_domain.language_models import Capability, ModelDescriptor
 from cortex_entrypoints.cortex import Cortex
 from cortex_entrypoints.http.event_responses import event_response
 from cortex_entrypoints.http.in_flight import InFlight
@@ -36,9 +37,10 @@ from cortex_entrypoints.http.model_names import resolve_model_name
 from cortex_entrypoints.http.operation_notes import OperationNotes, documented
 from cortex_entrypoints.http.request_bodies import LoadBody
 from cortex_entrypoints.http.request_reading import read_optional_body
-from cortex_entrypoints.http.response_bodies import ModelList
+from cortex_entrypoints.http.response_bodies import DescribedModel, DialectManifest, ModelList
 
 _DESCRIPTOR = TypeAdapter(ModelDescriptor)
+ManifestOf = Callable[[frozenset[Capability]], Sequence[DialectManifest]]
 NAMING_ERRORS = (InvalidRequestError, ModelNotFoundError, StorageError)
 _UNLOADING_ERRORS = (*NAMING_ERRORS, GeneratorFailedError, ShuttingDownError)
 _LOADING_ERRORS = (
@@ -60,10 +62,19 @@ _PULLING_ERRORS = (
 )
 
 
-def model_routes(cortex: Cortex, in_flight: InFlight, lora_directory: LoraDirectory) -> Blueprint:
-    """Builds the routes below `/api/models`."""
+def model_routes(
+    cortex: Cortex, in_flight: InFlight, lora_directory: LoraDirectory, *, manifest_of: ManifestOf
+) -> Blueprint:
+    """Builds the routes below `/api/models`.
+
+    Args:
+        cortex: The use cases.
+        in_flight: Lets work in and ends it when the server stops.
+        lora_directory: Where LoRA weights are.
+        manifest_of: Tells what becomes of the parameters of each dialect with a model that has these capabilities.
+    """
     routes = Blueprint("models", __name__, url_prefix="/api/models")
-    encode = partial(_encode, lora_directory)
+    encode = partial(_encode, lora_directory, manifest_of)
 
     @routes.get("")
     @documented(OperationNotes(tag="models", answer=ModelList, errors=(StorageError,)))
@@ -73,7 +84,7 @@ def model_routes(cortex: Cortex, in_flight: InFlight, lora_directory: LoraDirect
         return json_response({"models": models, "default_model": cortex.default_model})
 
     @routes.get("/<model:model_id>")
-    @documented(OperationNotes(tag="models", answer=ModelDescriptor, errors=NAMING_ERRORS))
+    @documented(OperationNotes(tag="models", answer=DescribedModel, errors=NAMING_ERRORS))
     async def describe_model(model_id: str) -> Response:
         """Describes a model."""
         name = await resolve_model_name(model_id, cortex.describe_model)
@@ -82,7 +93,7 @@ def model_routes(cortex: Cortex, in_flight: InFlight, lora_directory: LoraDirect
     @routes.post("/<model:model_id>/load")
     @documented(
         OperationNotes(
-            tag="models", body=LoadBody, is_body_required=False, answer=ModelDescriptor, errors=_LOADING_ERRORS
+            tag="models", body=LoadBody, is_body_required=False, answer=DescribedModel, errors=_LOADING_ERRORS
         )
     )
     async def load_model(model_id: str) -> Response:
@@ -105,7 +116,7 @@ def model_routes(cortex: Cortex, in_flight: InFlight, lora_directory: LoraDirect
             return json_response(encode(await cortex.describe_model(name)))
 
     @routes.post("/<model:model_id>/unload")
-    @documented(OperationNotes(tag="models", answer=ModelDescriptor, errors=_UNLOADING_ERRORS))
+    @documented(OperationNotes(tag="models", answer=DescribedModel, errors=_UNLOADING_ERRORS))
     async def unload_model(model_id: str) -> Response:
         """Frees a model's memory. Answers in flight on it end with an error."""
         async with in_flight.work():
@@ -134,8 +145,8 @@ def model_routes(cortex: Cortex, in_flight: InFlight, lora_directory: LoraDirect
     return routes
 
 
-def _encode(lora_directory: LoraDirectory, descriptor: ModelDescriptor) -> dict[str, Any]:
+def _encode(lora_directory: LoraDirectory, manifest_of: ManifestOf, descriptor: ModelDescriptor) -> dict[str, Any]:
     body: dict[str, Any] = _DESCRIPTOR.dump_python(descriptor, mode="json")
     if descriptor.lora_weights is not None:
         body["lora_weights"] = lora_directory.name_of(descriptor.lora_weights)
-    return {**body, "capabilities": sorted(body["capabilities"])}
+    return {**body, "capabilities": sorted(body["capabilities"]), "dialects": manifest_of(descriptor.capabilities)}

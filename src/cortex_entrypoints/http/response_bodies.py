@@ -1,9 +1,11 @@
 """Bodies that clients get, where they differ from the domain's own values."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field
+from typing_extensions import TypedDict
 
 from cortex_domain.engine_status import Device
 from cortex_domain.errors import UnavailableReason
@@ -168,10 +170,33 @@ def _several(choices: Sequence[Choice]) -> list[AnswerChoice] | None:
     ]
 
 
+class DialectManifest(TypedDict):
+    """What becomes of a dialect's parameters with one model; `docs/compatibility.md` has the values."""
+
+    dialect: str
+    path: str
+    honoured: list[str]
+    partly: list[str]
+    warned: list[str]
+    refused: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribedModel(ModelDescriptor):
+    """What is known about a model, and what can be asked of it.
+
+    Attributes:
+        dialects: For each dialect its parameters: those that this model honours, those of which it honours some values,
+            those without effect, of which an answer warns, and those that are refused.
+    """
+
+    dialects: Sequence[DialectManifest]
+
+
 class ModelList(BaseModel):
     """Every model that is here or in the catalogue."""
 
-    models: list[ModelDescriptor]
+    models: list[DescribedModel]
     default_model: ModelId
 
 

@@ -15,6 +15,7 @@ from cortex_domain.errors import (
     ModelDownloadError,
 )
 from cortex_domain.language_models import MODEL_ID_PATTERN, ModelDescriptor, ModelId, ModelState, parse_model_id
+from cortex_entrypoints.http.compatibility.manifest import manifest_of
 from tests.entrypoints.http.live_server import HELLO, FakeAdapters, LiveServer, live_server
 from tests.entrypoints.http.sse import parse_frames
 
@@ -47,6 +48,7 @@ async def test_lists_models(server: LiveServer) -> None:
         "capabilities": sorted(HONOURED),
         "residency": None,
         "description": "Says the last message of the user again",
+        "dialects": list(manifest_of(frozenset(HONOURED))),
     }
 
 

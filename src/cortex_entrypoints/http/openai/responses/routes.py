@@ -34,6 +34,7 @@ from cortex_entrypoints.http.request_reading import read_body
 from cortex_entrypoints.http.stream_ending import until_last
 
 _NAMES = {
+    "logprobs": "top_logprobs",
     "max_tokens": "max_output_tokens",
     "messages": "input",
     "output": "text.format",

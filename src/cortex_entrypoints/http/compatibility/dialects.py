@@ -1,0 +1,9 @@
+"""Every dialect that is spoken."""
+
+from typing import Final
+
+from cortex_entrypoints.http.compatibility.native import NATIVE
+from cortex_entrypoints.http.compatibility.openai_chat import OPENAI_CHAT
+from cortex_entrypoints.http.compatibility.openai_responses import OPENAI_RESPONSES
+
+DIALECTS: Final = (NATIVE, OPENAI_CHAT, OPENAI_RESPONSES)
