@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from cortex_domain.errors import InvalidRequestError
 from cortex_domain.generation import MAX_OWNER_CHARACTERS, GenerationRequest, ReasoningEffort
@@ -19,7 +19,7 @@ from cortex_entrypoints.http.request_bodies import (
     ModelName,
     NumberOfAnswers,
     ReasoningEffortName,
-    whole_number,
+    TopLogprobs,
 )
 from cortex_entrypoints.http.strict_body import Body, OnlyFalse
 from cortex_entrypoints.http.tool_bodies import ParallelToolCalls
@@ -44,6 +44,10 @@ class ChatCompletionBody(SamplingBody):
     max_tokens: MaxTokens | None = None
     max_completion_tokens: MaxTokens | None = None
     n: NumberOfAnswers | None = None
+    logprobs: Annotated[bool, Field(description="Tells each token of the answer with its log-probability.")] | None = (
+        None
+    )
+    top_logprobs: TopLogprobs | None = None
     reasoning_effort: ReasoningEffortName | None = None
     response_format: ResponseFormat | None = None
     stream: bool | None = None
@@ -56,10 +60,8 @@ class ChatCompletionBody(SamplingBody):
     audio: None = None
     function_call: Literal["none"] | None = None
     functions: Annotated[list[Any], Field(max_length=0)] | None = None
-    logprobs: OnlyFalse | None = None
     modalities: Annotated[list[Literal["text"]], Field(max_length=1)] | None = None
     prediction: None = None
-    top_logprobs: Annotated[int, Field(ge=0, le=0), BeforeValidator(whole_number)] | None = None
     web_search_options: None = None
     # Taken, without effect, and listed among the warnings; see `parameters`.
     metadata: Any = None
@@ -96,12 +98,18 @@ class ChatCompletionBody(SamplingBody):
             stop=self.stop_texts,
             owner=self.user or "",
             n=self.n or 1,
+            logprobs=self._alternatives(),
             output=None if self.response_format is None else self.response_format.to_domain(),
             tools=offered_tools(self.tools, self.tool_choice),
             tool_choice=tool_choice_of(self.tool_choice),
             parallel_tool_calls=self.parallel_tool_calls is not False,
             reasoning_effort=self.reasoning_effort and ReasoningEffort(self.reasoning_effort),
         )
+
+    def _alternatives(self) -> int | None:
+        if self.top_logprobs and not self.logprobs:
+            raise InvalidRequestError("top_logprobs needs logprobs to be true.", parameter="top_logprobs")
+        return (self.top_logprobs or 0) if self.logprobs else None
 
     def _longest_answer(self) -> int | None:
         given = {limit for limit in (self.max_tokens, self.max_completion_tokens) if limit is not None}

@@ -19,6 +19,7 @@ from cortex_domain.events import (
 )
 from cortex_domain.generation import Choice, FinishReason, GenerationResult, TokenUsage
 from cortex_domain.messages import ToolCallPart
+from cortex_entrypoints.http.openai.logprob_objects import ChatLogprobs, chat_logprobs
 
 LAST_FRAME = b"data: [DONE]\n\n"
 
@@ -85,7 +86,7 @@ class CompletionChoice(TypedDict):
 
     index: int
     message: CompletionMessage
-    logprobs: None
+    logprobs: ChatLogprobs | None
     finish_reason: OpenAiFinishReason
 
 
@@ -132,7 +133,7 @@ class ChunkChoice(TypedDict):
 
     index: int
     delta: ChunkDelta
-    logprobs: None
+    logprobs: ChatLogprobs | None
     finish_reason: OpenAiFinishReason | None
 
 
@@ -148,11 +149,14 @@ class ChatCompletionChunk(TypedDict):
     warnings: NotRequired[list[str]]
 
 
-def completion_object(result: GenerationResult, /, *, warnings: Sequence[str]) -> ChatCompletionObject:
+def completion_object(
+    result: GenerationResult, /, *, tells_tokens: bool, warnings: Sequence[str]
+) -> ChatCompletionObject:
     """Builds a `chat.completion`.
 
     Args:
         result: The answer.
+        tells_tokens: Whether its log-probabilities were asked for.
         warnings: What the dialect did otherwise than asked, besides the answer's own warnings.
     """
     completion = ChatCompletionObject(
@@ -160,7 +164,7 @@ def completion_object(result: GenerationResult, /, *, warnings: Sequence[str]) -
         object="chat.completion",
         created=result.created_s,
         model=result.model,
-        choices=[_completion_choice(index, choice) for index, choice in enumerate(result.choices)],
+        choices=[_completion_choice(index, choice, tells_tokens) for index, choice in enumerate(result.choices)],
         usage=usage_object(result.usage),
     )
     details = [choice.detail for choice in result.choices if choice.detail is not None]
@@ -169,7 +173,7 @@ def completion_object(result: GenerationResult, /, *, warnings: Sequence[str]) -
     return completion
 
 
-def _completion_choice(index: int, choice: Choice) -> CompletionChoice:
+def _completion_choice(index: int, choice: Choice, tells_tokens: bool) -> CompletionChoice:
     message = CompletionMessage(role="assistant", content=choice.text, refusal=None, annotations=[])
     if choice.reasoning:
         message["reasoning_content"] = choice.reasoning
@@ -179,7 +183,7 @@ def _completion_choice(index: int, choice: Choice) -> CompletionChoice:
     return CompletionChoice(
         index=index,
         message=message,
-        logprobs=None,
+        logprobs=chat_logprobs(choice.logprobs) if tells_tokens else None,
         finish_reason=_finish_reason(choice.finish_reason),
     )
 
@@ -234,7 +238,10 @@ class ChatChunks:
                 # A comment, which clients skip: it keeps the connection from looking dead while a long prompt is read.
                 yield b": prompt %d of %d tokens\n\n" % (event.processed_tokens, event.total_tokens)
             case TextDelta() | ReasoningDelta() | ToolCallDelta():
-                yield _data(self._chunk([_choice(event.choice, _chunk_delta(event))]))
+                choice = _choice(event.choice, _chunk_delta(event))
+                if isinstance(event, TextDelta) and event.logprobs:
+                    choice["logprobs"] = chat_logprobs(event.logprobs)
+                yield _data(self._chunk([choice]))
             case ToolCallFinished():
                 pass  # the deltas were all of it
             case ChoiceFinished():

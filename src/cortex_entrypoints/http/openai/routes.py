@@ -15,12 +15,15 @@ from cortex_entrypoints.http.openai.chat_objects import (
     ChatCompletionObject,
     completion_object,
 )
+from cortex_entrypoints.http.openai.completion_body import CompletionBody
+from cortex_entrypoints.http.openai.completion_objects import CompletionChunks, CompletionForm, CompletionObject
 from cortex_entrypoints.http.openai.error_objects import (
     OPENAI_ERRORS,
     answer_openai_errors,
     error_frame,
 )
 from cortex_entrypoints.http.openai.response_format import OUTPUT_NAME
+from cortex_entrypoints.http.openai.several_prompts import as_one
 from cortex_entrypoints.http.operation_notes import OperationNotes, documented
 from cortex_entrypoints.http.request_bodies import ChatDefaults
 from cortex_entrypoints.http.request_reading import read_body
@@ -57,6 +60,37 @@ def openai_routes(cortex: Cortex, defaults: ChatDefaults, in_flight: InFlight, *
             chunks = ChatChunks(n=body.n or 1, wants_usage=body.wants_usage, warnings=body.warnings)
             return await encoded_response(generation, in_flight, encode=chunks.encode, encode_error=error_frame)
         async with in_flight.following(generation) as events:
-            return json_response(completion_object(await collect(events), warnings=body.warnings))
+            result = await collect(events)
+        return json_response(completion_object(result, tells_tokens=bool(body.logprobs), warnings=body.warnings))
+
+    @routes.post("/completions")
+    @documented(
+        OperationNotes(
+            tag="openai",
+            body=CompletionBody,
+            answer=CompletionObject,
+            chunks=CompletionObject,
+            errors=CHAT_ERRORS,
+            error_form=OPENAI_ERRORS,
+        )
+    )
+    async def create_completion() -> Response:
+        """Continues texts as they stand, in one piece or, with `stream`, as it happens."""
+        body = await read_body(CompletionBody)
+        generations = [cortex.generate_text(request) for request in body.to_domain(defaults)]
+        form = CompletionForm(
+            echoes=body.echoes,
+            drawn=body.drawn,
+            returned=body.returned,
+            tells_tokens=body.logprobs is not None,
+            wants_usage=body.wants_usage,
+            warnings=body.warnings,
+        )
+        if body.stream:
+            encode = CompletionChunks(form).encode
+            stream = as_one(generations, n=body.drawn)
+            return await encoded_response(stream, in_flight, encode=encode, encode_error=error_frame)
+        async with in_flight.following(as_one(generations, n=body.drawn)) as events:
+            return json_response(form.whole(await collect(events)))
 
     return routes

@@ -24,10 +24,8 @@ REFUSED: dict[str, Any] = {
     "audio": {"voice": "alloy", "format": "wav"},
     "function_call": "auto",
     "functions": [{"name": "f"}],
-    "logprobs": True,
     "modalities": ["text", "audio"],
     "prediction": {"type": "content", "content": "x"},
-    "top_logprobs": 3,
     "web_search_options": {},
 }
 """Parameters that are not honoured, each with a value that asks for something."""
@@ -35,10 +33,8 @@ HARMLESS: dict[str, list[Any]] = {
     "audio": [],
     "function_call": ["none"],
     "functions": [[]],
-    "logprobs": [False],
     "modalities": [["text"]],
     "prediction": [],
-    "top_logprobs": [0],
     "web_search_options": [],
 }
 """The values of each that ask for nothing."""
@@ -166,6 +162,40 @@ async def test_a_model_that_does_not_think_refuses_to() -> None:
         assert refused.value.param == "reasoning_effort"
         completion = await client.chat.completions.create(**CHAT, reasoning_effort="none")
         assert completion.choices[0].message.content == "hello big world"
+
+
+async def test_tokens_are_told_with_their_bytes(server: LiveServer) -> None:
+    strict = openai.AsyncOpenAI(
+        base_url=f"{server.url}/v1", api_key="none", max_retries=0, _strict_response_validation=True
+    )
+    async with strict as client:
+        bare = await client.chat.completions.create(**CHAT, logprobs=True)
+        completion = await client.chat.completions.create(**CHAT, logprobs=True, top_logprobs=2)
+        async with client.chat.completions.stream(**CHAT, logprobs=True, top_logprobs=2) as stream:
+            async for _ in stream:
+                pass
+            streamed = await stream.get_final_completion()
+    logprobs = completion.choices[0].logprobs
+    assert logprobs is not None
+    assert logprobs.content is not None
+    assert [(token.token, bytes(token.bytes or ())) for token in logprobs.content] == [
+        ("hello", b"hello"),
+        (" big", b" big"),
+        (" world", b" world"),
+    ]
+    assert [other.token for other in logprobs.content[-1].top_logprobs] == [" world", "hello"]
+    assert streamed.choices[0].logprobs is not None
+    assert streamed.choices[0].logprobs.model_dump() == logprobs.model_dump()
+    assert bare.choices[0].logprobs is not None
+    assert [token.top_logprobs for token in bare.choices[0].logprobs.content or ()] == [[]] * 3
+
+
+async def test_alternatives_without_tokens_are_refused(client: openai.AsyncOpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as refused:
+        await client.chat.completions.create(**CHAT, top_logprobs=2)
+    assert refused.value.param == "top_logprobs"
+    silent = await client.chat.completions.create(**CHAT, logprobs=False, top_logprobs=0)
+    assert silent.choices[0].logprobs is None
 
 
 def test_every_documented_parameter_is_known() -> None:
