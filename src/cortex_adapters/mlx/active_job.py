@@ -1,15 +1,19 @@
 """A job while the engine works on it: its text so far, its counts, its times."""
 
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import repeat
 
 from cortex_adapters.mlx.answer_text import AnswerText
 from cortex_adapters.mlx.batch_sampling import RowSampler
 from cortex_adapters.mlx.grammar_compiler import CompiledGrammar
 from cortex_adapters.mlx.jobs import Job, JobProgress
+from cortex_adapters.mlx.thought_text import Piece
 from cortex_adapters.mlx.token_constraint import TokenConstraint
-from cortex_domain.events import GenerationEvent, GenerationFinished, PrefillProgress
+from cortex_adapters.mlx.tool_call_reader import ToolCallReader
+from cortex_domain.events import GenerationEvent, GenerationFinished, PrefillProgress, TextDelta
 from cortex_domain.generation import CacheMiss, FinishReason, GenerationTimings, TokenUsage
 from cortex_domain.token_logprobs import TokenLogprob
 
@@ -35,6 +39,7 @@ class ActiveJob:
         max_tokens: int,
         copies: "Sequence[ActiveJob]" = (),
         grammar: CompiledGrammar | None = None,
+        calls: ToolCallReader | None = None,
     ) -> None:
         self.job = job
         self.max_tokens = max_tokens
@@ -44,6 +49,8 @@ class ActiveJob:
         self._constraint: TokenConstraint | None = None
         self._prompt = progress.prompt
         self._text = text
+        self._calls = calls
+        self._unread_logprobs: tuple[TokenLogprob, ...] = ()
         self._answer = list(progress.answer)
         self._row_cached_tokens = 0
         self._usage: tuple[int, CacheMiss | None] | None = None
@@ -52,7 +59,7 @@ class ActiveJob:
         self._first_token_s = progress.first_token_s
         known = len(progress.answer) - len(progress.untold)
         for token, logprob in zip(progress.answer, (*repeat(None, known), *progress.untold), strict=True):
-            text.push(token, logprob)
+            deque(self._told(text.push(token, logprob)), maxlen=0)
 
     @property
     def progress(self) -> JobProgress:
@@ -64,7 +71,7 @@ class ActiveJob:
     @property
     def untold(self) -> tuple[TokenLogprob, ...]:
         """The last tokens drawn, of which its reader has not been told; none unless it asked."""
-        return self._text.untold
+        return (*self._unread_logprobs, *self._text.untold)
 
     @property
     def with_copies(self) -> "Sequence[ActiveJob]":
@@ -105,8 +112,8 @@ class ActiveJob:
 
     def break_off(self) -> Iterator[GenerationEvent]:
         """Ends the answer with what it has."""
-        yield from self._text.flush()
-        yield self._finish(FinishReason.CANCELLED)
+        yield from self._told(self._text.flush())
+        yield from self._end(FinishReason.CANCELLED)
 
     def pause(self) -> None:
         """Takes the news that the job has lost its row; the next one begins with nothing."""
@@ -151,13 +158,33 @@ class ActiveJob:
         if self._first_token_s is None:
             self._first_token_s = time.monotonic()
         if finish_reason != "stop":  # an end token is not text
-            yield from self._text.push(token, logprob)
-        if finish_reason is not None and not self._text.stopped:
-            yield from self._text.flush()
-        if self._text.stopped:
-            yield self._finish(FinishReason.STOP)
+            yield from self._told(self._text.push(token, logprob))
+        is_over = self._text.stopped or (self._calls is not None and self._calls.is_done)
+        if finish_reason is not None and not is_over:
+            yield from self._told(self._text.flush())
+        if is_over:
+            yield from self._end(FinishReason.STOP)
         elif finish_reason is not None:
-            yield self._finish(FinishReason(finish_reason))
+            yield from self._end(FinishReason(finish_reason))
+
+    def _told(self, pieces: Sequence[Piece]) -> Iterator[GenerationEvent]:
+        """Tells pieces of the answer, what they have of tool calls as such."""
+        for piece in pieces:
+            if self._calls is None or not isinstance(piece, TextDelta):
+                yield piece
+                continue
+            self._unread_logprobs += piece.logprobs
+            for event in self._calls.push(piece.text):
+                # Tokens of calls are not told; those of text that may become one come with the text before it.
+                told, self._unread_logprobs = self._unread_logprobs, ()
+                yield replace(event, logprobs=told) if isinstance(event, TextDelta) and told else event
+
+    def _end(self, finish_reason: FinishReason) -> Iterator[GenerationEvent]:
+        if self._calls is not None:
+            yield from self._calls.end()
+            if finish_reason is FinishReason.STOP and self._calls.has_whole_calls:
+                finish_reason = FinishReason.TOOL_CALLS
+        yield self._finish(finish_reason)
 
     def _finish(self, finish_reason: FinishReason) -> GenerationFinished:
         cached_tokens, cache_miss = self._usage or (0, None)
@@ -169,7 +196,11 @@ class ActiveJob:
             reasoning_tokens=self._text.reasoning_tokens,
         )
         return GenerationFinished(
-            finish_reason=finish_reason, usage=usage, timings=self._timings(), stop_text=self._text.stop_text
+            finish_reason=finish_reason,
+            usage=usage,
+            timings=self._timings(),
+            stop_text=self._text.stop_text,
+            detail=self._calls.fault if self._calls is not None else None,
         )
 
     def _timings(self) -> GenerationTimings:

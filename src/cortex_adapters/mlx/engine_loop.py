@@ -5,6 +5,7 @@ import queue
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from cortex_adapters.mlx.engine import Engine
 from cortex_adapters.mlx.engine_messages import (
@@ -163,16 +164,17 @@ class EngineLoop:
             language_model.tokenizer,
             context_window=None if job.counts_only else language_model.context_window,
             special_texts=language_model.special_texts,
-            compile_grammar=language_model.grammars.compile,
+            compile_grammar=partial(_compiled, language_model),
+            tool_form=language_model.tools,
             reasoning_key=language_model.thinking.message_key if language_model.thinking else None,
             template_arguments=template_arguments(language_model.thinking, job.reasoning_effort, model_id=job.model_id),
         )
 
     def _submit_known(self, job: Job, progress: JobProgress, language_model: LanguageModel) -> None:
-        if job.grammar is None:
+        if job.grammar is None and job.tools is None:
             self._admit(job, progress, language_model)
         else:
-            self._prompts.add_known(job, progress, compile_grammar=language_model.grammars.compile)
+            self._prompts.add_known(job, progress, compile_grammar=partial(_compiled, language_model))
 
     def _accept(self, rendered: RenderedPrompt) -> None:
         if not self._prompts.take_away(rendered):
@@ -213,6 +215,13 @@ class EngineLoop:
             self._told_use = use
             memory_use = self._engine.memory_use()
             self._report(EngineStepped(steps=tuple(steps), memory_use=memory_use, prefix_cache_use=use))
+
+
+def _compiled(language_model: LanguageModel, job: Job) -> CompiledGrammar | None:
+    """Compiles what a job's answer is held to; None leaves it free."""
+    if job.tools is not None:
+        return language_model.tools.compile_grammar(job.tools, job.grammar, language_model.grammars.compile)
+    return None if job.grammar is None else language_model.grammars.compile(job.grammar)
 
 
 def _require_known_tokens(job: Job, language_model: LanguageModel) -> None:

@@ -16,6 +16,7 @@ from cortex_adapters.mlx import engine_messages, jobs
 from cortex_adapters.mlx.device import MemoryUse
 from cortex_adapters.mlx.grammars import Grammar
 from cortex_adapters.mlx.prefix_cache_use import PrefixCacheUse
+from cortex_adapters.mlx.tool_use import ToolUse
 from cortex_adapters.mlx.worker_log import WorkerLogged
 from cortex_domain import errors, events, generation, language_models, messages, token_logprobs
 from cortex_domain.errors import CortexError
@@ -41,6 +42,7 @@ _DATACLASSES = (
     jobs.JobProgress,
     jobs.JobStep,
     Grammar,
+    ToolUse,
     MemoryUse,
     PrefixCacheUse,
     WorkerLogged,

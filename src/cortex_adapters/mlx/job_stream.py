@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from cortex_adapters.mlx.jobs import is_last
 from cortex_domain.errors import CortexError
-from cortex_domain.events import GenerationEvent, GenerationStarted, ReasoningDelta, TextDelta
+from cortex_domain.events import GenerationEvent, GenerationStarted, ReasoningDelta, TextDelta, ToolCallDelta
 
 
 class JobStream(AsyncIterator[GenerationEvent]):
@@ -82,4 +82,8 @@ class JobStream(AsyncIterator[GenerationEvent]):
         if isinstance(output, ReasoningDelta) and isinstance(last, ReasoningDelta):
             self._waiting.pop()
             return replace(output, text=last.text + output.text)
+        if isinstance(output, ToolCallDelta) and isinstance(last, ToolCallDelta) and last.arguments:
+            # One that holds arguments already is no beginning, so the next one goes on with the same call.
+            self._waiting.pop()
+            return replace(output, arguments=last.arguments + output.arguments)
         return output

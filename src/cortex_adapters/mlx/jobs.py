@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import NewType, Self
 
 from cortex_adapters.mlx.grammars import Grammar
+from cortex_adapters.mlx.tool_use import ToolUse
 from cortex_domain.errors import CortexError
 from cortex_domain.events import GenerationEvent
 from cortex_domain.generation import Priority, ReasoningEffort, SamplingParameters
@@ -37,6 +38,7 @@ class Job:
         reasoning_effort: How long the model may think before it answers; None leaves it to the model.
         prompt: The text, or its tokens, to continue as it stands; None continues the chat.
         logprobs: Alternatives that are told with each token of the answer; None tells nothing of tokens.
+        tools: What the answer may call, and must; None when there are no tools.
         counts_only: Whether it is over once it is accepted, because only the length of its prompt is wanted.
     """
 
@@ -55,13 +57,20 @@ class Job:
     grammar: Grammar | None = None
     prompt: str | tuple[int, ...] | None = None
     logprobs: int | None = None
+    tools: ToolUse | None = None
     counts_only: bool = False
     reasoning_effort: ReasoningEffort | None = None
 
     def as_copies(self) -> tuple[Self, ...]:
         """Builds the jobs of its copies."""
         return tuple(
-            replace(self, id=job_id, sampling=self.sampling.for_choice(choice), copies=())
+            replace(
+                self,
+                id=job_id,
+                sampling=self.sampling.for_choice(choice),
+                copies=(),
+                tools=self.tools and self.tools.for_choice(choice),
+            )
             for choice, job_id in enumerate(self.copies, start=1)
         )
 

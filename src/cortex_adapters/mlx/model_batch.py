@@ -28,6 +28,7 @@ from cortex_adapters.mlx.row_admission import next_in, who_makes_room
 from cortex_adapters.mlx.speculative_generation import SpeculativeBatchGenerator
 from cortex_adapters.mlx.step_logprobs import token_logprob
 from cortex_adapters.mlx.thought_text import ThoughtText
+from cortex_adapters.mlx.tool_call_reader import ToolCallReader
 from cortex_domain.errors import (
     MEMORY_RETRY_AFTER_S,
     CortexError,
@@ -142,7 +143,14 @@ class ModelBatch:
             self._thoughts_after(progress.prompt) if job.prompt is None else None,
             tells_tokens=job.logprobs is not None,
         )
-        return ActiveJob(job, progress, text, max_tokens=max_tokens, copies=copies, grammar=grammar)
+        return ActiveJob(
+            job, progress, text, max_tokens=max_tokens, copies=copies, grammar=grammar, calls=self._calls_of(job)
+        )
+
+    def _calls_of(self, job: Job) -> ToolCallReader | None:
+        if job.tools is None:
+            return None
+        return self.language_model.tools.reader(job.tools, has_output=job.grammar is not None)
 
     def _thoughts_after(self, prompt: Sequence[int]) -> ThoughtText | None:
         form = self.language_model.thinking

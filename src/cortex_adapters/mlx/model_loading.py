@@ -26,6 +26,8 @@ from cortex_adapters.mlx.row_caches import make_row_caches, require_packable
 from cortex_adapters.mlx.streaming_detokenizer import ByteDetokenizer, StreamingDetokenizer, WrappedDetokenizer
 from cortex_adapters.mlx.thinking_form import ThinkingForm, thinking_form_of
 from cortex_adapters.mlx.token_bytes import TokenBytes
+from cortex_adapters.mlx.tool_form import ToolForm
+from cortex_adapters.mlx.tool_text import text_form_in
 from cortex_domain.engine_status import Device
 from cortex_domain.errors import InsufficientMemoryError, InvalidModelError
 from cortex_domain.language_models import LoadedModel, LoadOptions, ModelFiles, ModelId
@@ -52,6 +54,7 @@ class LanguageModel:
         options: How it was loaded.
         draft: Guesses for it; None when nothing does.
         grammars: Compiles what its answers are held to.
+        tools: How it is told of tools, and writes its calls.
         takes_ragged_rows: Whether its attention takes `RaggedRows`.
     """
 
@@ -69,6 +72,7 @@ class LanguageModel:
     options: LoadOptions
     draft: DraftModel | None
     grammars: GrammarCompiler
+    tools: ToolForm
     takes_ragged_rows: bool = False
 
     def as_loaded(self) -> LoadedModel:
@@ -124,7 +128,9 @@ def load_language_model(
             takes_ragged_rows = _speed_up(network, kv_cache_bits=options.kv_cache_bits)
             memory = _measure(network, config, draft, kv_cache_bits=options.kv_cache_bits)
     _compare(files.model_id, estimate, memory)
-    thinking = thinking_form_of(tokenizer)
+    thinking, special_texts = thinking_form_of(tokenizer), _special_texts_of(tokenizer)
+    with blaming_the_files(files.model_id):
+        tools = ToolForm(tokenizer, special_texts, text_form_in(Path(files.directory)))
     return LanguageModel(
         id=files.model_id,
         network=network,
@@ -132,7 +138,7 @@ def load_language_model(
         context_window=memory.context_window,
         fingerprint=model_fingerprint(files, options),
         vocabulary_size=len(tokenizer),
-        special_texts=_special_texts_of(tokenizer) | (thinking.marks if thinking else set()),
+        special_texts=special_texts | (thinking.marks if thinking else set()) | tools.marks,
         thinking=thinking,
         token_bytes=TokenBytes(tokenizer),
         memory=memory,
@@ -140,6 +146,7 @@ def load_language_model(
         options=options,
         draft=draft,
         grammars=GrammarCompiler(tokenizer),
+        tools=tools,
         takes_ragged_rows=takes_ragged_rows,
     )
 

@@ -8,17 +8,18 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 import jinja2
 
 from cortex_adapters.mlx.abortable_thread import AbortableThread
 from cortex_adapters.mlx.fair_queue import FairQueue, shares_of
 from cortex_adapters.mlx.grammar_compiler import CompiledGrammar
-from cortex_adapters.mlx.grammars import Grammar
 from cortex_adapters.mlx.jobs import Job, JobId, JobProgress
 from cortex_adapters.mlx.literal_texts import LiteralTexts
 from cortex_adapters.mlx.raw_prompts import encode_prompt, longest_text
+from cortex_adapters.mlx.tool_form import ToolForm
+from cortex_adapters.mlx.tool_use import ToolUse
 from cortex_domain.errors import CortexError, GeneratorFailedError, InvalidModelError, InvalidRequestError
 from cortex_domain.language_models import ModelId
 from cortex_domain.messages import Message
@@ -26,7 +27,7 @@ from cortex_domain.messages import Message
 RENDERING_DEADLINE_S = 10.0
 _RENDERINGS_AT_ONCE = 2
 
-CompileGrammar = Callable[[Grammar], CompiledGrammar]
+CompileGrammar = Callable[[Job], CompiledGrammar | None]
 
 
 class Tokenizer(Protocol):
@@ -36,7 +37,7 @@ class Tokenizer(Protocol):
 
     def apply_chat_template(
         self,
-        conversation: Sequence[dict[str, str]],
+        conversation: Sequence[dict[str, Any]],
         *,
         tokenize: bool,
         add_generation_prompt: bool,
@@ -104,6 +105,7 @@ class PromptQueue:
         compile_grammar: CompileGrammar | None = None,
         reasoning_key: str | None = None,
         template_arguments: Mapping[str, object] = MappingProxyType({}),
+        tool_form: ToolForm | None = None,
     ) -> None:
         """Has a job's chat rendered, see `render_prompt`, or its prompt encoded, and its grammar compiled."""
         if job.prompt is None:
@@ -115,6 +117,8 @@ class PromptQueue:
                 special_texts=special_texts,
                 reasoning_key=reasoning_key,
                 template_arguments=template_arguments,
+                tool_form=tool_form,
+                tool_use=job.tools,
             )
         else:
             render = partial(encode_prompt, tokenizer, job.prompt, context_window=context_window)
@@ -181,9 +185,7 @@ class PromptQueue:
 
 
 def _compiled(job: Job, compile_grammar: CompileGrammar | None) -> CompiledGrammar | None:
-    if job.grammar is None or compile_grammar is None or job.counts_only:
-        return None
-    return compile_grammar(job.grammar)
+    return None if compile_grammar is None or job.counts_only else compile_grammar(job)
 
 
 def render_prompt(
@@ -194,6 +196,8 @@ def render_prompt(
     special_texts: Collection[str] = (),
     reasoning_key: str | None = None,
     template_arguments: Mapping[str, object] = MappingProxyType({}),
+    tool_form: ToolForm | None = None,
+    tool_use: ToolUse | None = None,
 ) -> tuple[int, ...]:
     """Renders a chat, ready for the assistant's turn, to token ids.
 
@@ -207,6 +211,8 @@ def render_prompt(
             message they are ordinary text.
         reasoning_key: Where the template looks for what an assistant's message thought; None when it does not.
         template_arguments: What else the template is told.
+        tool_form: How the model is told of tools; needed when there are tools, or calls among the messages.
+        tool_use: The tools; None when there are none.
 
     Raises:
         InvalidRequestError: The template refuses these messages, they render to nothing, or there is no template.
@@ -215,15 +221,23 @@ def render_prompt(
     if not tokenizer.has_chat_template:
         raise InvalidRequestError("This model has no chat template, so it cannot answer chats.", parameter="model")
     literal_texts = LiteralTexts(special_texts)
-    conversation = [_as_template_message(message, literal_texts, reasoning_key) for message in messages]
-    text = _apply_template(tokenizer, conversation, template_arguments)[: longest_text(context_window)]
+    write = partial(_as_template_message, literal_texts=literal_texts, reasoning_key=reasoning_key)
+    conversation, arguments = list(map(write, messages)), dict(template_arguments)
+    if tool_form is not None and (tool_use is not None or any(map(_has_tool_parts, messages))):
+        conversation, tools = tool_form.conversation(messages, tool_use, write=write, take_out=literal_texts.take_out)
+        arguments |= {"tools": tools} if tools else {}
+    text = _apply_template(tokenizer, conversation, arguments)[: longest_text(context_window)]
     tokens = literal_texts.encode(text, partial(tokenizer.encode, add_special_tokens=False))
     if not tokens:
         raise InvalidRequestError("The messages render to an empty prompt.", parameter="messages")
     return tuple(tokens)
 
 
-def _as_template_message(message: Message, literal_texts: LiteralTexts, reasoning_key: str | None) -> dict[str, str]:
+def _has_tool_parts(message: Message) -> bool:
+    return bool(message.tool_calls or message.tool_results)
+
+
+def _as_template_message(message: Message, literal_texts: LiteralTexts, reasoning_key: str | None) -> dict[str, Any]:
     plain = {"role": message.role.value, "content": literal_texts.take_out(message.text)}
     if reasoning_key is not None and message.reasoning:
         plain[reasoning_key] = literal_texts.take_out(message.reasoning)
@@ -231,7 +245,7 @@ def _as_template_message(message: Message, literal_texts: LiteralTexts, reasonin
 
 
 def _apply_template(
-    tokenizer: Tokenizer, conversation: Sequence[dict[str, str]], arguments: Mapping[str, object]
+    tokenizer: Tokenizer, conversation: Sequence[dict[str, Any]], arguments: Mapping[str, object]
 ) -> str:
     try:
         return tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True, **arguments)

@@ -13,6 +13,7 @@ from cortex_adapters.mlx.job_deadline import held_to_deadline
 from cortex_adapters.mlx.jobs import Job
 from cortex_adapters.mlx.open_job import OpenJob
 from cortex_adapters.mlx.suspended_jobs import SuspendedJobs
+from cortex_adapters.mlx.tool_use import ToolUse
 from cortex_domain.errors import GenerationNotFoundError, UnsupportedCapabilityError
 from cortex_domain.events import GenerationEvent, GenerationStarted
 from cortex_domain.generation import MAX_SEED, GenerationRequest, SamplingParameters
@@ -44,6 +45,7 @@ class MlxTextGenerator(TextGenerator, GenerationSuspender, PromptCounter):
             Capability.LARK_OUTPUT,
             Capability.GBNF_OUTPUT,
             Capability.CHOICE_OUTPUT,
+            Capability.TOOLS,
             Capability.REASONING_EFFORT,
             Capability.LOGPROBS,
             Capability.RAW_PROMPT,
@@ -161,6 +163,7 @@ class MlxTextGenerator(TextGenerator, GenerationSuspender, PromptCounter):
             default_max_tokens=self._longest_open_answer(request),
             stop=request.stop,
             grammar=None if request.output is None else grammar_of(request.output),
+            tools=ToolUse.of(request),
             owner=request.owner,
             priority=request.priority,
             reasoning_effort=request.reasoning_effort,

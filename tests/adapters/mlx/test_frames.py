@@ -34,6 +34,7 @@ from cortex_adapters.mlx.frames import HEADER, decode_body, encode_frame
 from cortex_adapters.mlx.grammars import Grammar
 from cortex_adapters.mlx.jobs import Job, JobId, JobProgress, JobStep
 from cortex_adapters.mlx.prefix_cache_use import PrefixCacheUse
+from cortex_adapters.mlx.tool_use import ToolUse
 from cortex_adapters.mlx.worker_log import WorkerLogged
 from cortex_domain import errors
 from cortex_domain.errors import CortexError
@@ -158,6 +159,14 @@ ALTERNATIVES = st.builds(
 LOGPROBS = st.lists(
     st.builds(replace, ALTERNATIVES, top=st.lists(ALTERNATIVES, max_size=3).map(tuple)), max_size=3
 ).map(tuple)
+TOOL_USES = st.builds(
+    ToolUse,
+    definitions=TEXTS,
+    is_forced=st.booleans(),
+    only=st.none() | NAMES,
+    is_parallel=st.booleans(),
+    call_ids=NAMES,
+)
 JOBS = st.builds(
     Job,
     id=NUMBERS.map(JobId),
@@ -172,6 +181,7 @@ JOBS = st.builds(
     priority=st.sampled_from(Priority),
     deadline_s=st.none() | SECONDS,
     copies=st.lists(NUMBERS.map(JobId), max_size=3).map(tuple),
+    tools=st.none() | TOOL_USES,
     grammar=st.none()
     | st.builds(Grammar, text=TEXTS, is_gbnf=st.booleans(), parameter=TEXTS, trigger=st.none() | TEXTS),
     reasoning_effort=st.none() | st.sampled_from(ReasoningEffort),
