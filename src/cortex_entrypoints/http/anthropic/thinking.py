@@ -86,9 +86,11 @@ async def thinking_if_able(
         ModelNotFoundError: No model has this name.
         StorageError: The disk cannot be read.
     """
-    if request.reasoning_effort in (None, ReasoningEffort.NONE):
+    if request.reasoning_effort is None:
         return request, ()
     if Capability.REASONING_EFFORT in (await describe_model(request.model)).capabilities:
         return request, ()
+    if request.reasoning_effort is ReasoningEffort.NONE:  # it never thinks, or cannot be kept from it
+        return replace(request, reasoning_effort=None), ()
     warning = "This model cannot be told how long to think; thinking and output_config.effort have no effect."
     return replace(request, reasoning_effort=None), (warning,)

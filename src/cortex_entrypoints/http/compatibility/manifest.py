@@ -17,7 +17,7 @@ def manifest_of(capabilities: frozenset[Capability], /) -> Sequence[DialectManif
 
 def _manifest(dialect: Dialect, capabilities: frozenset[Capability]) -> DialectManifest:
     treatments = {
-        parameter: {outcome.with_capabilities(capabilities) for outcome in outcomes}
+        parameter: frozenset().union(*(outcome.with_capabilities(capabilities) for outcome in outcomes))
         for parameter, outcomes in outcomes_of(dialect.name).items()
     }
     return DialectManifest(

@@ -19,7 +19,8 @@ _INTRODUCTION: Final = """\
 What becomes of every documented parameter. *Honoured* does what is documented. *Refused* is an error in the dialect's
 own form that names the parameter; a value that asks for nothing is taken. What is *without effect* is taken and listed
 in the answer's `warnings`. *Honoured with* a capability: by models that list it in `GET /api/models/{id}`, refused by
-others. The same answer has a manifest, `dialects`, that says all this for that model.
+others, or without effect where it says so. The same answer has a manifest, `dialects`, that says all this for that
+model.
 """
 
 
@@ -46,5 +47,8 @@ def _cell(outcomes: Sequence[Outcome]) -> str:
 
 
 def _words(outcome: Outcome) -> str:
-    needs = ", ".join(f"`{capability}`" for capability in sorted(outcome.needs))
-    return f"honoured with {needs}" if needs else _WORDS[outcome.treatment]
+    words = _WORDS[outcome.treatment]
+    if outcome.needs:
+        words += f" with {', '.join(f'`{capability}`' for capability in sorted(outcome.needs))}"
+        words += ", else without effect" if outcome.otherwise is Treatment.WARNED else ""
+    return words + (f", but for `{', '.join(outcome.idle)}`" if outcome.idle else "")

@@ -54,17 +54,23 @@ class Outcome:
         of: The value's name, or the value in JSON, in Markdown.
         value: The value.
         treatment: What becomes of it.
-        needs: Capabilities without which it is refused.
+        idle: What is without effect within it, where the rest is honoured.
+        needs: Capabilities without which it has no effect, or is refused.
+        otherwise: What becomes of it without them.
     """
 
     of: str
     value: Any
     treatment: Treatment
+    idle: tuple[str, ...] = ()
     needs: frozenset[Capability] = frozenset()
+    otherwise: Treatment = Treatment.REFUSED
 
-    def with_capabilities(self, capabilities: AbstractSet[Capability], /) -> Treatment:
-        """Tells what becomes of it with a model that has these."""
-        return self.treatment if self.needs <= capabilities else Treatment.REFUSED
+    def with_capabilities(self, capabilities: AbstractSet[Capability], /) -> AbstractSet[Treatment]:
+        """Tells what becomes of it, or of its parts, with a model that has these."""
+        if not self.needs <= capabilities:
+            return {self.otherwise}
+        return {self.treatment, Treatment.WARNED} if self.idle else {self.treatment}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +101,7 @@ class Dialect:
         path: Where it is spoken, by `POST`.
         basis: The smallest body.
         values: For each parameter, values that ask for something, some of them `Named`; at least one.
+        optional: Capabilities of which it warns, and refuses nothing, where a model lacks them.
         along: What has to be sent with a parameter to make sense of it.
         read: Reads a body, or raises what a client would be answered.
     """
@@ -104,6 +111,7 @@ class Dialect:
     path: str
     basis: Mapping[str, Any]
     values: Mapping[str, Sequence[Any]]
+    optional: frozenset[Capability] = frozenset()
     along: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     read: Callable[[Mapping[str, Any]], Reading]
 
@@ -122,17 +130,30 @@ class Dialect:
     def _outcomes_of(self, parameter: str) -> Iterator[Outcome]:
         for value in self.values[parameter]:
             named = value if isinstance(value, Named) else Named(f"`{json.dumps(value, ensure_ascii=False)}`", value)
-            treatment, needs = self._treatment(parameter, named.value)
-            yield Outcome(of=named.name, value=named.value, treatment=treatment, needs=needs)
+            try:
+                reading = self.read(self.body_with(parameter, named.value))
+            except RequestRefusedError as refusal:
+                if named_by(refusal) not in {parameter, *self.along.get(parameter, ())}:
+                    raise
+                yield Outcome(of=named.name, value=named.value, treatment=Treatment.REFUSED)
+            else:
+                yield self._taken(parameter, named, reading)
 
-    def _treatment(self, parameter: str, value: Any) -> tuple[Treatment, frozenset[Capability]]:  # noqa: ANN401
-        try:
-            reading = self.read(self.body_with(parameter, value))
-        except RequestRefusedError as refusal:
-            if named_by(refusal) not in {parameter, *self.along.get(parameter, ())}:
-                raise
-            return Treatment.REFUSED, frozenset()
-        if any(warning.startswith(parameter) for warning in reading.warnings):
-            return Treatment.WARNED, frozenset()
-        plain = self.read(self.basis).request
-        return Treatment.HONOURED, frozenset(reading.request.needs) - frozenset(plain.needs)
+    def _taken(self, parameter: str, named: Named, reading: Reading) -> Outcome:
+        idle = tuple(_subject(warning) for warning in reading.warnings if warning.startswith(parameter))
+        if idle and reading.request == self.read(self.basis_of(parameter)).request:
+            return Outcome(of=named.name, value=named.value, treatment=Treatment.WARNED)
+        needs = frozenset(reading.request.needs) - frozenset(self.read(self.basis).request.needs)
+        return Outcome(
+            of=named.name,
+            value=named.value,
+            treatment=Treatment.HONOURED,
+            idle=idle,
+            needs=needs,
+            otherwise=Treatment.WARNED if needs and needs <= self.optional else Treatment.REFUSED,
+        )
+
+
+def _subject(warning: str) -> str:
+    """Returns what a warning is of: the words before its verb."""
+    return warning.partition(" has no effect")[0]

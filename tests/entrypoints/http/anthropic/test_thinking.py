@@ -68,6 +68,14 @@ async def test_effort_is_passed_on(values: dict[str, Any], effort: ReasoningEffo
     assert generator.asked[0].reasoning_effort is effort
 
 
+async def test_a_model_that_cannot_be_kept_from_thinking_is_left_to_itself() -> None:
+    generator, adapters = listening()
+    adapters.store = FakeModelStore([ModelDescriptor(id=ModelId("fake/echo"), state=ModelState.DOWNLOADED)])
+    async with live_server(adapters=adapters) as server, client_of(server) as client:
+        await client.messages.create(**CHAT)
+    assert generator.asked[0].reasoning_effort is None
+
+
 async def test_a_model_that_never_thinks_answers_with_a_warning() -> None:
     model = ModelDescriptor(id=ModelId("fake/echo"), state=ModelState.DOWNLOADED)
     async with live_server(adapters=FakeAdapters(store=FakeModelStore([model]))) as server, client_of(server) as client:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from anthropic.types import message_create_params as anthropic_params
+from anthropic.types.beta import message_create_params as beta_params
 from openai.types.chat import completion_create_params as chat_params
 from openai.types.responses import response_create_params as response_params
 
@@ -49,6 +51,13 @@ def _openai_refusal(body: Mapping[str, Any]) -> str:
     return str(body["error"]["param"])
 
 
+def _anthropic_refusal(body: Mapping[str, Any]) -> str:
+    assert body.keys() == {"type", "error", "request_id"}
+    assert body["type"] == "error"
+    assert body["error"]["type"] == "invalid_request_error"
+    return str(body["error"]["details"]["param"])
+
+
 def _fields(*bodies: Any) -> frozenset[str]:
     """Names of the fields of a client's own types."""
     return frozenset(name for body in bodies for name in typing.get_type_hints(body))
@@ -85,5 +94,14 @@ DOORS = (
         ),
         also_named={"include": "top_logprobs"},
         refused_of=_openai_refusal,
+    ),
+    Door(
+        dialect=_dialect("anthropic_messages"),
+        # "betas" is a header.
+        documented=_fields(anthropic_params.MessageCreateParamsStreaming, beta_params.MessageCreateParamsStreaming)
+        - {"betas"},
+        extensions=frozenset({"temperature", "top_k", "top_p"}),  # of older clients
+        also_named={"thinking": "output_config"},
+        refused_of=_anthropic_refusal,
     ),
 )
