@@ -4,15 +4,18 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
-from typing import Any, Final
+from typing import Any
 
-from llguidance import LLMatcher, LLParserLimits, LLTokenizer
+from llguidance import LLMatcher, LLTokenizer
 from llguidance.gbnf_to_lark import gbnf_to_lark
-from llguidance.hf import from_tokenizer
 from mlx_lm.tokenizer_utils import TokenizerWrapper
 
+from cortex_adapters.mlx.deep_stack import call_on_deep_stack
+from cortex_adapters.mlx.grammar_trials import GrammarTrials, parser_limits
 from cortex_adapters.mlx.grammars import Grammar
 from cortex_adapters.mlx.token_constraint import FreeText, Thinking, TokenConstraint
 from cortex_domain.errors import InvalidRequestError
@@ -21,16 +24,6 @@ KEPT_GRAMMARS = 128
 _LONGEST_COMPLAINT = 300
 _MOST_REPETITIONS = 10_000
 """How often `{n,m}` may repeat something; more makes a single step of the engine last for a second."""
-
-_LIMITS: Final = LLParserLimits(
-    # A quarter of llguidance's own: some milliseconds of the engine's thread at most (14,000 a millisecond).
-    step_lexer_fuel=50_000,
-    step_max_items=20_000,
-    # Memory: 1 to 2 kB a state.
-    max_lexer_states=50_000,
-    max_grammar_size=100_000,
-    verbose_errors=False,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +69,7 @@ class GrammarCompiler:
         self._words = words
         self._lock = threading.Lock()
         self._tokenizer: LLTokenizer | None = None
+        self._trials: GrammarTrials | None = None
         self._kept: OrderedDict[Grammar, CompiledGrammar] = OrderedDict()
 
     def compile(self, grammar: Grammar, /) -> CompiledGrammar:
@@ -89,37 +83,56 @@ class GrammarCompiler:
             if grammar in self._kept:
                 self._kept.move_to_end(grammar)
                 return self._kept[grammar]
-        tokenizer = self._read_tokenizer(grammar.parameter)
-        compiled = CompiledGrammar(
-            grammar=grammar, matcher=_make_matcher(grammar, tokenizer), tokenizer=tokenizer, words=self._words
-        )
+        tokenizer, trials = self._read_tokenizer(grammar.parameter)
+        matcher = _make_matcher(grammar, tokenizer, trials)
+        compiled = CompiledGrammar(grammar=grammar, matcher=matcher, tokenizer=tokenizer, words=self._words)
         with self._lock:
             self._kept[grammar] = compiled
             if len(self._kept) > KEPT_GRAMMARS:
                 self._kept.popitem(last=False)
         return compiled
 
-    def _read_tokenizer(self, parameter: str) -> LLTokenizer:
-        """Reads the vocabulary once; it takes about a second."""
+    def close(self) -> None:
+        """Ends what was started for it; nothing is compiled from now on."""
         with self._lock:
-            if self._tokenizer is None:
-                tokenizer: Any = self._words._tokenizer  # noqa: SLF001 - what the wrapper wraps
-                try:
-                    self._tokenizer = from_tokenizer(tokenizer, eos_token=sorted(self._words.eos_token_ids))
-                except ValueError as error:
-                    raise InvalidRequestError(
-                        f"This model's tokenizer cannot be held to a grammar: {error}.", parameter=parameter
-                    ) from error
-            return self._tokenizer
+            self._kept.clear()
+            if self._trials is not None:
+                self._trials.close()
+
+    def _read_tokenizer(self, parameter: str) -> tuple[LLTokenizer, GrammarTrials]:
+        """Reads the vocabulary once, here and where grammars are tried; it takes about a second."""
+        with self._lock:
+            if self._tokenizer is None or self._trials is None:
+                text, eos_tokens = _as_json(self._words, parameter), sorted(self._words.eos_token_ids)
+                self._trials = GrammarTrials(text, eos_tokens)
+                self._tokenizer = LLTokenizer(text, eos_token=eos_tokens)
+            return self._tokenizer, self._trials
 
 
-def _make_matcher(grammar: Grammar, tokenizer: LLTokenizer) -> LLMatcher:
-    matcher = LLMatcher(tokenizer, _to_lark(grammar), log_level=0, limits=_LIMITS)
-    matcher.compute_bitmask()  # the first takes longest; copies are as warm as their original
-    if matcher.is_error():
-        raise _refusal(grammar, matcher.get_error())
+def _as_json(words: TokenizerWrapper, parameter: str) -> str:
+    tokenizer: Any = words._tokenizer  # noqa: SLF001 - what the wrapper wraps
+    backend = copy(getattr(tokenizer, "backend_tokenizer", None))
+    if backend is None:
+        raise InvalidRequestError("This model's tokenizer is of a kind that no grammar can hold.", parameter=parameter)
+    backend.no_padding()
+    backend.no_truncation()
+    return str(backend.to_str())
+
+
+def _make_matcher(grammar: Grammar, tokenizer: LLTokenizer, trials: GrammarTrials) -> LLMatcher:
+    rules = _to_lark(grammar)
+    if complaint := trials.complaint_of(rules):
+        raise _refusal(grammar, complaint)
+    # Rules that go on in rules, and schemas that refer to schemas, are followed by recursion.
+    matcher = call_on_deep_stack(partial(_build, rules, tokenizer))
     if matcher.is_stopped() and not matcher.is_accepting():
-        raise _refusal(grammar, "no text satisfies it")
+        raise _refusal(grammar, "NoExtension")
+    return matcher
+
+
+def _build(rules: str, tokenizer: LLTokenizer) -> LLMatcher:
+    matcher = LLMatcher(tokenizer, rules, log_level=0, limits=parser_limits())
+    matcher.compute_bitmask()  # the first takes longest; copies are as warm as their original
     return matcher
 
 
@@ -140,10 +153,21 @@ def _require_short_repetitions(grammar: Grammar) -> None:
 
 
 def _refusal(grammar: Grammar, complaint: str) -> InvalidRequestError:
-    told = re.split("<backtrace>|<non-verbose/>", complaint)[0]
+    told = _in_plain_words(complaint, has_own_lines=grammar.parameter == "output.grammar")
+    return InvalidRequestError(f"What the output is bound to cannot be followed: {told}.", parameter=grammar.parameter)
+
+
+def _in_plain_words(complaint: str, *, has_own_lines: bool) -> str:
+    """Says what llguidance complains of, without its options, limits and excerpts of what nobody wrote."""
     # A panic of the library, which catches it, has only ever meant a number that outgrew its type.
-    told = "it is too complex" if told.startswith("panic") else " ".join(told.split())[:_LONGEST_COMPLAINT]
-    return InvalidRequestError(f"What the output is bound to cannot be followed: {told}", parameter=grammar.parameter)
+    if re.match("panic|.*(limit|too large|fuel)", complaint, re.DOTALL):
+        return "it is too complex"
+    if complaint.startswith("NoExtension"):
+        return "no text satisfies it"
+    told = re.split(r"<backtrace>|<non-verbose/>|\n +\d+ \|| Enable '", complaint)[0]
+    if not has_own_lines:
+        told = re.sub(r"^(at )?\d+\(\d+\): ", "", told)
+    return " ".join(told.replace("failed to compile JSON schema: ", "").split())[:_LONGEST_COMPLAINT].rstrip(".")
 
 
 def _thinking_of(words: TokenizerWrapper, prompt: Sequence[int]) -> tuple[tuple[FreeText, ...], Thinking | None]:

@@ -50,7 +50,8 @@ def grammar_of(output: OutputConstraint, /) -> Grammar:
             return Grammar(text=f"start: {_lark_regex(output.pattern)}", parameter="output.pattern")
         case ChoiceOutput():
             choices = " | ".join(lark_text(choice) for choice in output.choices)
-            return Grammar(text=f"start: {choices}", parameter="output.choices")
+            # One terminal, not as many rules: any number of them is as good as one.
+            return Grammar(text=f"start: CHOICE\nCHOICE: {choices}", parameter="output.choices")
         case GrammarOutput():
             is_gbnf = output.syntax is GrammarSyntax.GBNF
             return Grammar(text=output.grammar, is_gbnf=is_gbnf, parameter="output.grammar")

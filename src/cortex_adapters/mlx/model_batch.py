@@ -126,6 +126,7 @@ class ModelBatch:
         steps += [JobStep(job_id=active.job.id, outputs=(reason,)) for active in others]
         self._waiting.clear()
         self._fetching.clear()
+        self.language_model.grammars.close()
         return steps
 
     def _activate(

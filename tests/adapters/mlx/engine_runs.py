@@ -33,6 +33,7 @@ class Ask:
     sampling: SamplingParameters = GREEDY
     owner: str = ""
     grammar: Grammar | None = None
+    max_tokens: int = MAX_TOKENS
     cancel_after: int | None = None
 
 
@@ -121,8 +122,8 @@ class DrivenEngine:
             model_id=self.model_id,
             messages=(user_message("?"),),
             sampling=ask.sampling,
-            max_tokens=MAX_TOKENS,
-            default_max_tokens=MAX_TOKENS,
+            max_tokens=ask.max_tokens,
+            default_max_tokens=ask.max_tokens,
             stop=(),
             owner=ask.owner,
             grammar=ask.grammar,
@@ -132,7 +133,7 @@ class DrivenEngine:
         self.last_job_id = job_id
         self._runs[job_id] = ask, Run(list(ask.answer), [])
         grammar = None if ask.grammar is None else self.model.grammars.compile(ask.grammar)
-        assert self.engine.admit(job, progress, max_tokens=MAX_TOKENS, grammar=grammar) == []
+        assert self.engine.admit(job, progress, max_tokens=ask.max_tokens, grammar=grammar) == []
         return self._runs[job_id][1]
 
     def step(self) -> None:
