@@ -143,7 +143,8 @@ class Dialect:
         idle = tuple(_subject(warning) for warning in reading.warnings if warning.startswith(parameter))
         if idle and reading.request == self.read(self.basis_of(parameter)).request:
             return Outcome(of=named.name, value=named.value, treatment=Treatment.WARNED)
-        needs = frozenset(reading.request.needs) - frozenset(self.read(self.basis).request.needs)
+        anyway = () if parameter in self.basis else self.read(self.basis).request.needs
+        needs = frozenset(reading.request.needs).difference(anyway)
         return Outcome(
             of=named.name,
             value=named.value,

@@ -7,6 +7,7 @@ from typing import Any
 
 from anthropic.types import message_create_params as anthropic_params
 from anthropic.types.beta import message_create_params as beta_params
+from openai.types import completion_create_params as completion_params
 from openai.types.chat import completion_create_params as chat_params
 from openai.types.responses import response_create_params as response_params
 
@@ -73,6 +74,15 @@ DOORS = (
         dialect=_dialect("openai_chat_completions"),
         documented=_fields(chat_params.CompletionCreateParamsNonStreaming, chat_params.CompletionCreateParamsStreaming),
         extensions=frozenset({"top_k", "min_p", "repetition_penalty"}),
+        refused_of=_openai_refusal,
+    ),
+    Door(
+        dialect=_dialect("openai_completions"),
+        documented=_fields(
+            completion_params.CompletionCreateParamsNonStreaming, completion_params.CompletionCreateParamsStreaming
+        ),
+        extensions=frozenset({"top_k", "min_p", "repetition_penalty"}),
+        also_named={"best_of": "n"},
         refused_of=_openai_refusal,
     ),
     Door(
