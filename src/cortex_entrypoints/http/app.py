@@ -13,7 +13,9 @@ from cortex_entrypoints.http.anthropic.routes import anthropic_routes
 from cortex_entrypoints.http.asgi_connections import install_connections
 from cortex_entrypoints.http.chat_routes import chat_routes
 from cortex_entrypoints.http.compatibility.manifest import manifest_of
+from cortex_entrypoints.http.cross_origin_headers import MAY_BE_READ, MAY_BE_SENT
 from cortex_entrypoints.http.dialect_model_routes import dialect_model_routes
+from cortex_entrypoints.http.dialect_refusals import refusal_in_dialect
 from cortex_entrypoints.http.documentation_pages import documentation_routes
 from cortex_entrypoints.http.error_responses import install_error_responses
 from cortex_entrypoints.http.generation_routes import generation_routes
@@ -33,7 +35,6 @@ from cortex_entrypoints.http.request_bodies import ChatDefaults
 from cortex_entrypoints.http.request_reading import BODY_PATIENCE_S, MAX_BODY_BYTES, finish_upload
 from cortex_entrypoints.http.request_watch import watch_requests
 from cortex_entrypoints.observation.metrics import Metrics
-from cortex_entrypoints.observation.request_ids import REQUEST_ID_HEADER
 from cortex_entrypoints.observation.watched_generations import WatchedGenerations
 from cortex_entrypoints.settings import Settings
 
@@ -56,7 +57,7 @@ def create_app(cortex: Cortex, settings: Settings, *, in_flight: InFlight | None
     install_connections(app)
     metrics = Metrics(engine_monitor=cortex.engine_monitor, loaded_models=cortex.loaded_models)
     watch_requests(app, metrics, cortex.clock.monotonic_s)
-    install_error_responses(app, log_refusals=settings.debug)
+    install_error_responses(app, log_refusals=settings.debug, refusal_of=refusal_in_dialect)
     _install_checks(app, settings)
     _install_headers(app, settings)
     in_flight = in_flight or InFlight()
@@ -133,7 +134,7 @@ def _install_headers(app: Quart, settings: Settings) -> None:
         app,
         allow_origin=settings.allowed_origins,
         allow_methods=["GET", "POST", "DELETE"],
-        allow_headers=["Content-Type", "Last-Event-ID", REQUEST_ID_HEADER],
-        expose_headers=["Retry-After", REQUEST_ID_HEADER],
+        allow_headers=MAY_BE_SENT,
+        expose_headers=MAY_BE_READ,
         max_age=timedelta(minutes=10),
     )

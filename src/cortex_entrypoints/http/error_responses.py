@@ -6,7 +6,7 @@
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from quart import Quart, Response
@@ -155,6 +155,11 @@ def error_response(error: CortexError, /) -> Response:
     return response
 
 
+def http_refusal(error: HTTPException, /) -> Response:
+    """Builds the answer to a request that Quart refuses by itself, as the native API has it."""
+    return _json_response(http_refusal_facts(error), error.code or 500)
+
+
 def log_error(error: CortexError, /, *, with_traceback: bool = False) -> None:
     """Logs an error that a client is told of; that of a bug always with its traceback.
 
@@ -166,12 +171,15 @@ def log_error(error: CortexError, /, *, with_traceback: bool = False) -> None:
     logger.log(level, "%s", told, exc_info=error if with_traceback or status == 500 else None)
 
 
-def install_error_responses(app: Quart, *, log_refusals: bool) -> None:
+def install_error_responses(
+    app: Quart, *, log_refusals: bool, refusal_of: Callable[[HTTPException], Response] = http_refusal
+) -> None:
     """Makes every error of the app JSON.
 
     Args:
         app: The app.
         log_refusals: Whether to log the traceback of refused requests too.
+        refusal_of: Answers what Quart refuses by itself.
     """
 
     @app.errorhandler(CortexError)
@@ -181,7 +189,9 @@ def install_error_responses(app: Quart, *, log_refusals: bool) -> None:
 
     @app.errorhandler(HTTPException)
     async def answer_http_exception(error: HTTPException) -> Response:
-        return _http_refusal(error)
+        response = refusal_of(error)
+        response.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
+        return response
 
 
 def _details(error: CortexError) -> dict[str, Any]:
@@ -190,12 +200,6 @@ def _details(error: CortexError) -> dict[str, Any]:
         for name, value in vars(error).items()
         if not (name.startswith("_") or name in _NOT_DETAILS or value is None or isinstance(value, UnavailableReason))
     }
-
-
-def _http_refusal(error: HTTPException) -> Response:
-    response = _json_response(http_refusal_facts(error), error.code or 500)
-    response.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
-    return response
 
 
 def _json_response(facts: ErrorFacts, status: int) -> Response:

@@ -97,7 +97,7 @@ async def test_an_allowed_origin_may_read_errors_and_when_to_try_again() -> None
         response = await server.client.post("/api/chat/completions", content=b"[", headers={"Origin": FRIEND})
     assert response.status_code == 415
     assert response.headers["Access-Control-Allow-Origin"] == FRIEND
-    assert response.headers["Access-Control-Expose-Headers"] == "Retry-After, X-Request-Id"
+    assert response.headers["Access-Control-Expose-Headers"] == "Retry-After, X-Request-Id, Request-Id"
 
 
 @EVERYWHERE
@@ -105,6 +105,15 @@ async def test_pages_of_the_server_itself_are_served(server: LiveServer, method:
     response = await _ask(server, method, path, {"Origin": server.url})
     assert response.status_code in (200, 204, 404)
     assert "Access-Control-Allow-Origin" not in response.headers
+
+
+async def test_clients_of_the_dialects_may_say_who_they_are() -> None:
+    sent = "authorization, x-api-key, anthropic-version, x-stainless-lang, x-stainless-retry-count"
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": sent}
+    async with live_server(allowed_origins=(FRIEND,)) as server:
+        answer = await server.client.options("/v1/messages", headers={"Origin": FRIEND, **asked})
+    allowed = {header.strip() for header in answer.headers["Access-Control-Allow-Headers"].split(",")}
+    assert allowed == set(sent.split(", "))
 
 
 async def test_preflight() -> None:

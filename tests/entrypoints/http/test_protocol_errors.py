@@ -33,6 +33,28 @@ async def test_errors_are_json(server: LiveServer, method: str, path: str, statu
     assert ("Allow" in response.headers) == (status == 405)
 
 
+@pytest.mark.parametrize(
+    ("asked", "headers", "status", "error_type"),
+    [
+        ("POST /v1/messages/batches", {}, 404, "not_found_error"),
+        ("GET /v1/messages", {}, 405, "invalid_request_error"),
+        ("POST /v1/files", {"anthropic-version": "2023-06-01"}, 404, "not_found_error"),
+        ("POST /v1/nowhere", {}, 404, "invalid_request_error"),
+        ("GET /v1/chat/completions", {}, 405, "invalid_request_error"),
+    ],
+)
+async def test_errors_below_v1_are_those_of_the_dialect(
+    server: LiveServer, asked: str, headers: dict[str, str], status: int, error_type: str
+) -> None:
+    method, path = asked.split()
+    response = await server.client.request(method, path, headers=headers)
+    body = response.json()
+    assert (response.status_code, body["error"]["type"]) == (status, error_type)
+    is_anthropic = "messages" in path or bool(headers)
+    assert ("request-id" in response.headers) == (body.get("type") == "error") == is_anthropic
+    assert ("Allow" in response.headers) == (status == 405)
+
+
 @pytest.mark.parametrize("path", ["/", "/api/health", "/api/models", "/docs"])
 async def test_head_and_options(server: LiveServer, path: str) -> None:
     head = await server.client.head(path)

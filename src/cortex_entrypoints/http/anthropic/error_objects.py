@@ -74,8 +74,9 @@ def anthropic_error_response(error: CortexError, /) -> Response:
 def anthropic_http_refusal(error: HTTPException, /) -> Response:
     """Builds the answer to a request that Quart refuses by itself."""
     status = error.code or 500
-    body = to_json(_error_object(http_refusal_facts(error), status))
-    return Response(body, status=status, content_type="application/json")
+    body = _error_object(http_refusal_facts(error), status)
+    headers = {REQUEST_ID: body["request_id"] or ""}
+    return Response(to_json(body), status=status, content_type="application/json", headers=headers)
 
 
 def error_frame(error: Exception, /) -> bytes:
