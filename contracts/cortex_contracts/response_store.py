@@ -42,7 +42,7 @@ class ResponseStoreContract:
     @checks("response_store.keeps_what_was_put")
     async def test_keeps_what_was_put(self, harness: ResponseStoreHarness) -> None:
         """Puts responses with and without items, and compares all that they hold."""
-        full = _response(content=b'{"text": "\xc3\xa4\x00"}')
+        full = replace(_response(content=b'{"text": "\xc3\xa4\x00"}'), events=b"data: {}\n\n")
         empty = replace(_response(previous=full), input_items=(), output_items=(), content=b"")
         for response in (full, empty):
             await harness.store.put(response)

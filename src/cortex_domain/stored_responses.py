@@ -27,6 +27,7 @@ class StoredResponse:
         input_items: What was said to the model for this response alone, in order.
         output_items: What the model said, in order.
         content: The whole response as the dialect writes it that stored it.
+        events: The events of its stream, likewise; empty when they are not kept.
     """
 
     id: str
@@ -35,6 +36,7 @@ class StoredResponse:
     input_items: tuple[StoredItem, ...]
     output_items: tuple[StoredItem, ...]
     content: bytes
+    events: bytes = b""
 
     @property
     def items(self) -> tuple[StoredItem, ...]:

@@ -88,5 +88,5 @@ class InMemoryResponseStore(ResponseStore):
 
 
 def _size_bytes(response: StoredResponse) -> int:
-    contents = len(response.content) + sum(len(item.content) for item in response.items)
+    contents = len(response.content) + len(response.events) + sum(len(item.content) for item in response.items)
     return contents + _RESPONSE_BYTES + _ITEM_BYTES * len(response.items)

@@ -149,7 +149,7 @@ class PreviousResponseNotFoundError(RequestRefusedError):
 
 
 class ResponseNotInBackgroundError(RequestRefusedError):
-    """A client wants to cancel a response that is not generated in the background.
+    """A client wants to cancel a response, or read its stream again, that was not asked for in the background.
 
     Attributes:
         response_id: The response.
@@ -159,7 +159,7 @@ class ResponseNotInBackgroundError(RequestRefusedError):
 
     def __init__(self, *, response_id: str) -> None:
         super().__init__(
-            f"The response {response_id!r} is complete; only one that is generated in the background can be cancelled. "
-            "To cancel one that is streamed, close the connection."
+            f"The response {response_id!r} was not asked for with background, so that it can neither be cancelled nor "
+            "streamed again. To cancel one that is streamed, close the connection."
         )
         self.response_id = response_id

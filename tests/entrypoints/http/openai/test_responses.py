@@ -294,7 +294,6 @@ async def test_a_synchronous_client_is_served(server: LiveServer) -> None:
 
 
 REFUSED: dict[str, Any] = {
-    "background": True,
     "background_options": {"completion_window": "2h"},
     "context_management": [{"type": "compaction"}],
     "conversation": "conv_1",
@@ -305,7 +304,6 @@ REFUSED: dict[str, Any] = {
 }
 """Parameters that are not honoured, each with a value that asks for something."""
 HARMLESS: dict[str, list[Any]] = {
-    "background": [False],
     "background_options": [],
     "context_management": [[]],
     "conversation": [],

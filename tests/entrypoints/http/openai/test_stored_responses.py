@@ -199,11 +199,15 @@ async def test_who_names_no_user_goes_on_as_the_one_before(client: openai.AsyncO
     await _say(client, "three", previous_response_id=second.id, user="me")
 
 
-async def test_nothing_runs_in_the_background_to_be_cancelled(client: openai.AsyncOpenAI) -> None:
+async def test_one_that_was_not_asked_for_in_the_background_is_neither_cancelled_nor_streamed_again(
+    client: openai.AsyncOpenAI,
+) -> None:
     response = await _say(client, "one")
     with pytest.raises(openai.BadRequestError) as refused:
         await client.responses.cancel(response.id)
     assert refused.value.code == "response_not_in_background"
+    with pytest.raises(openai.BadRequestError):
+        await client.responses.retrieve(response.id, stream=True)
     with pytest.raises(openai.NotFoundError):
         await client.responses.cancel("resp_unknown")
 
@@ -211,7 +215,8 @@ async def test_nothing_runs_in_the_background_to_be_cancelled(client: openai.Asy
 @pytest.mark.parametrize(
     ("path", "parameter"),
     [
-        ("?stream=true", "stream"),
+        ("?stream=maybe", "stream"),
+        ("?starting_after=-5&stream=true", "starting_after"),
         ("?include_obfuscation=true", "include_obfuscation"),
         ("?include=message.whatever", "include.0"),
         ("?whatever=1", "whatever"),

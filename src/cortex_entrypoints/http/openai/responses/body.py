@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from cortex_domain.errors import InvalidRequestError
-from cortex_domain.generation import MAX_OWNER_CHARACTERS, GenerationRequest, ReasoningEffort
+from cortex_domain.generation import MAX_OWNER_CHARACTERS, GenerationRequest, Priority, ReasoningEffort
 from cortex_domain.language_models import ModelId
 from cortex_domain.messages import Message, system_message
 from cortex_domain.token_logprobs import MAX_TOP_LOGPROBS
@@ -106,6 +106,7 @@ class ResponseBody(SamplingBody):
     model: ModelName | None = None
     previous_response_id: ResponseId | None = None
     store: bool | None = None
+    background: Annotated[bool, Field(description="Answers whether anybody waits or not.")] | None = None
     stream: bool | None = None
     stream_options: ResponseStreamOptions | None = None
     max_output_tokens: MaxTokens | None = None
@@ -121,7 +122,6 @@ class ResponseBody(SamplingBody):
     service_tier: str | None = None
     include: list[Included] | None = None
     # Not honoured, so only what asks for nothing is taken.
-    background: OnlyFalse | None = None
     background_options: None = None
     context_management: Annotated[list[Any], Field(max_length=0)] | None = None
     conversation: None = None
@@ -164,6 +164,8 @@ class ResponseBody(SamplingBody):
         Raises:
             InvalidRequestError: The values break a rule together.
         """
+        if self.background and not self.is_stored:
+            raise InvalidRequestError("A response in the background has to be stored.", parameter="store")
         if not messages:
             raise InvalidRequestError("A response needs something to answer.", parameter="input")
         instructions = () if self.instructions is None else (system_message(self.instructions),)
@@ -174,6 +176,7 @@ class ResponseBody(SamplingBody):
             max_tokens=self.max_output_tokens,
             stop=self.stop_texts,
             owner=owner,
+            priority=Priority.BACKGROUND if self.background else Priority.INTERACTIVE,
             reasoning_effort=self._reasoning_effort(),
             logprobs=self._logprobs(),
             tools=offered_tools(self.tools or (), self.tool_choice),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from cortex_domain.errors import InvalidRequestError, ResponseNotFoundError
 from cortex_domain.messages import Message
@@ -57,8 +57,14 @@ async def conversation_of(body: ResponseBody, store: ResponseStore, /) -> Conver
     )
 
 
-def stored_response(response: ResponseObject, conversation: Conversation, /) -> StoredResponse:
-    """Builds what is kept of a response that is complete."""
+def stored_response(response: ResponseObject, conversation: Conversation, /, *, events: bytes = b"") -> StoredResponse:
+    """Builds what is kept of a response.
+
+    Args:
+        response: The response.
+        conversation: What it goes on from.
+        events: The frames of its stream, if they are kept.
+    """
     return StoredResponse(
         id=response["id"],
         owner=conversation.owner,
@@ -66,6 +72,7 @@ def stored_response(response: ResponseObject, conversation: Conversation, /) -> 
         input_items=conversation.input_items,
         output_items=tuple(StoredItem(id=item["id"], content=to_json(item)) for item in response["output"]),
         content=to_json(response),
+        events=events,
     )
 
 
@@ -73,9 +80,15 @@ async def _history(body: ResponseBody, store: ResponseStore) -> Sequence[StoredR
     if body.previous_response_id is None:
         return ()
     try:
-        return await store.history(body.previous_response_id, owner=body.user or None)
+        history = await store.history(body.previous_response_id, owner=body.user or None)
     except ResponseNotFoundError as error:
         raise PreviousResponseNotFoundError(response_id=error.response_id) from error
+    if from_json(history[-1].content)["status"] == "in_progress":
+        raise InvalidRequestError(
+            f"The response {body.previous_response_id!r} is still being generated. Wait for its end, or cancel it.",
+            parameter="previous_response_id",
+        )
+    return history
 
 
 async def _spoken(item: ItemBody, store: ResponseStore, user: str | None) -> SpokenItem:

@@ -1,14 +1,16 @@
 """What the queries of the Responses API ask for."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from quart import request
 
+from cortex_domain.errors import InvalidRequestError
 from cortex_domain.generation import MAX_OWNER_CHARACTERS
 from cortex_entrypoints.http.json_parsing import validate_body
 from cortex_entrypoints.http.openai.responses.body import Included
+from cortex_entrypoints.http.request_bodies import MAX_INTEGER
 
 QueryT = TypeVar("QueryT", bound="Query")
 
@@ -34,7 +36,24 @@ class RetrieveQuery(Query):
 
     include: Annotated[list[Included], Field(default_factory=list)]
     include_obfuscation: Literal["false"] | None = None
-    stream: Literal["false"] | None = None
+    starting_after: Annotated[int, Field(ge=0, le=MAX_INTEGER)] | None = None
+    stream: Literal["false", "true"] = "false"
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the events are asked for."""
+        return self.stream == "true"
+
+    @property
+    def after(self) -> int:
+        """Number of the last event that the reader has; -1 stands before the first."""
+        return -1 if self.starting_after is None else self.starting_after
+
+    @model_validator(mode="after")
+    def _require_stream(self) -> Self:
+        if self.starting_after is not None and not self.is_stream:
+            raise InvalidRequestError("starting_after has no effect without stream.", parameter="starting_after")
+        return self
 
 
 class InputItemsQuery(Query):

@@ -10,7 +10,7 @@ from cortex_entrypoints.http.openai.responses.body import ResponseBody
 from cortex_entrypoints.http.openai.responses.output_items import OutputItem
 from cortex_entrypoints.http.openai.responses.tools import tool_choice_settings
 
-ResponseStatus = Literal["in_progress", "completed", "incomplete", "failed"]
+ResponseStatus = Literal["in_progress", "completed", "incomplete", "failed", "cancelled"]
 
 
 class ResponseErrorFacts(TypedDict):
@@ -64,7 +64,7 @@ class ResponseObject(TypedDict):
     created_at: int
     completed_at: int | None
     status: ResponseStatus
-    background: Literal[False]
+    background: bool
     error: ResponseErrorFacts | None
     incomplete_details: IncompleteDetails | None
     instructions: str | None
@@ -123,7 +123,7 @@ def response_begun(
         created_at=created_s,
         completed_at=None,
         status="in_progress",
-        background=False,
+        background=bool(body.background),
         error=None,
         incomplete_details=None,
         instructions=body.instructions,

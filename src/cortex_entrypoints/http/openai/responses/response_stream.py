@@ -42,6 +42,7 @@ from cortex_entrypoints.http.openai.responses.stream_events import (
     ResponseStreamEvent,
 )
 
+_FRAME_END: Final = b"\n\n"
 _WHOLE: Final = (FinishReason.STOP, FinishReason.TOOL_CALLS)
 
 
@@ -70,11 +71,11 @@ class ResponseStream:
         if isinstance(event, PrefillProgress):
             # A comment, which clients skip: it keeps the connection from looking dead while a long prompt is read.
             return b": prompt %d of %d tokens\n\n" % (event.processed_tokens, event.total_tokens)
-        return b"".join(map(_frame, self.take(event)))
+        return b"".join(map(frame_of, self.take(event)))
 
     def encode_error(self, error: Exception, /) -> bytes:
         """Encodes the error that the stream ends with."""
-        return b"".join(map(_frame, self._fail(error)))
+        return b"".join(map(frame_of, self.fail(error)))
 
     def take(self, event: GenerationEvent, /) -> Iterator[ResponseStreamEvent]:
         """Takes the generation's next event and returns what it means for the response."""
@@ -95,6 +96,29 @@ class ResponseStream:
                 pass
             case _:
                 assert_never(event)
+
+    def fail(self, error: Exception, /) -> Iterator[ResponseStreamEvent]:
+        """Takes the error that the generation ends with."""
+        facts = error_object(error)["error"]
+        yield from self._close("incomplete")
+        self.response["status"] = "failed"
+        self.response["error"] = ResponseErrorFacts(code="server_error", message=facts["message"])
+        yield self._state("response.failed")
+        # OpenAI's clients raise what has a field `error`; their event of this name has the facts beside each other.
+        yield ResponseErrorEvent(
+            type="error",
+            sequence_number=next(self._numbers),
+            code=facts["code"],
+            message=facts["message"],
+            param=facts["param"],
+            error=facts,
+        )
+
+    def cancel(self) -> Iterator[ResponseStreamEvent]:
+        """Takes the news that nobody wants the rest."""
+        yield from self._close("incomplete")
+        self.response["status"] = "cancelled"
+        yield self._state("response.incomplete")  # OpenAI has no event of its own for this
 
     def _begin(self, started: GenerationStarted) -> Iterator[ResponseStreamEvent]:
         self.response = response_begun(
@@ -167,25 +191,20 @@ class ResponseStream:
         if finished.detail is not None:
             self.response["warnings"] = [*self.response.get("warnings", ()), finished.detail]
 
-    def _fail(self, error: Exception) -> Iterator[ResponseStreamEvent]:
-        facts = error_object(error)["error"]
-        yield from self._close("incomplete")
-        self.response["status"] = "failed"
-        self.response["error"] = ResponseErrorFacts(code="server_error", message=facts["message"])
-        yield self._state("response.failed")
-        # OpenAI's clients raise what has a field `error`; their event of this name has the facts beside each other.
-        yield ResponseErrorEvent(
-            type="error",
-            sequence_number=next(self._numbers),
-            code=facts["code"],
-            message=facts["message"],
-            param=facts["param"],
-            error=facts,
-        )
-
     def _state(self, kind: ResponseStateKind) -> ResponseStateEvent:
         return ResponseStateEvent(type=kind, sequence_number=next(self._numbers), response=self.response)
 
 
-def _frame(event: ResponseStreamEvent) -> bytes:
+def frame_of(event: ResponseStreamEvent, /) -> bytes:
+    """Encodes an event."""
     return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), to_json(event))
+
+
+def frames_after(frames: bytes, number: int, /) -> bytes:
+    """Returns the frames of a stream, of which each is an event, that follow an event.
+
+    Args:
+        frames: The whole stream.
+        number: The event's number; -1 stands before the first.
+    """
+    return b"".join(frame + _FRAME_END for frame in frames.split(_FRAME_END)[number + 1 : -1])
