@@ -27,6 +27,7 @@ class ActiveJob:
         job: The job.
         max_tokens: Longest answer, in tokens.
         unread_tokens: Tokens that the batch has to read before it draws the next one.
+        kept_tokens: Tokens that this row had computed when its prompt was last kept for reuse.
         copies: The job's copies, until its prompt has been read; they share its row until then.
     """
 
@@ -45,6 +46,7 @@ class ActiveJob:
         self.max_tokens = max_tokens
         self.copies = copies
         self.unread_tokens = len(progress.prompt) + len(progress.answer)
+        self.kept_tokens = 0
         self._grammar = grammar
         self._constraint: TokenConstraint | None = None
         self._prompt = progress.prompt
@@ -118,6 +120,7 @@ class ActiveJob:
     def pause(self) -> None:
         """Takes the news that the job has lost its row; the next one begins with nothing."""
         self._row_cached_tokens = 0
+        self.kept_tokens = 0
 
     def take_reuse(self, cached_tokens: int, cache_miss: CacheMiss | None) -> None:
         """Takes the news that a row begins with this many tokens computed, and why not more.

@@ -247,6 +247,7 @@ class LeanBatchGenerator(BatchGenerator):
         language_model: The model.
         rows: See above.
         find_prefix: Finds what need not be computed.
+        first_uid: Number of the first sequence.
     """
 
     def __init__(
@@ -255,6 +256,7 @@ class LeanBatchGenerator(BatchGenerator):
         *,
         rows: int,
         find_prefix: FindPrefix = nothing_known,
+        first_uid: int = 0,
     ) -> None:
         model = language_model.network
         stop_tokens = [[token] for token in language_model.tokenizer.eos_token_ids]
@@ -264,6 +266,7 @@ class LeanBatchGenerator(BatchGenerator):
         self._generation_batch = LeanGenerationBatch.empty(model, self.sampler)
         self._generation_batch.takes_ragged_rows = language_model.takes_ragged_rows
         self._find_prefix = find_prefix
+        self._uid_count = first_uid
 
     def insert_row(
         self,

@@ -18,12 +18,14 @@ from cortex_adapters.mlx.fair_queue import FairQueue
 from cortex_adapters.mlx.fetching_jobs import FetchingJobs
 from cortex_adapters.mlx.grammar_compiler import CompiledGrammar
 from cortex_adapters.mlx.jobs import Job, JobId, JobProgress, JobStep
+from cortex_adapters.mlx.length_groups import LengthGroups
 from cortex_adapters.mlx.logits_processors import make_logits_processors
 from cortex_adapters.mlx.message_positions import message_at
 from cortex_adapters.mlx.model_loading import LanguageModel
 from cortex_adapters.mlx.model_prefixes import FoundPrefix, ModelPrefixes
-from cortex_adapters.mlx.prefill_pacing import PrefillPacing
+from cortex_adapters.mlx.prefill_pacing import MAX_ROW_TOKENS, PrefillPacing
 from cortex_adapters.mlx.prefix_cache import PrefixCache
+from cortex_adapters.mlx.prefix_tree import BLOCK_TOKENS
 from cortex_adapters.mlx.row_admission import next_in, who_makes_room
 from cortex_adapters.mlx.speculative_generation import SpeculativeBatchGenerator
 from cortex_adapters.mlx.step_logprobs import token_logprob
@@ -44,7 +46,8 @@ logger = logging.getLogger(__name__)
 _TRIALS = (SamplingParameters(seed=0), SamplingParameters(temperature=0))
 
 KEPT_EARLY_TOKENS = 256
-"""A prompt of which as many tokens had to be computed is kept before its answer ends, for those that come meanwhile."""
+"""A prompt is kept each time that as many of its tokens were computed: for those that come meanwhile, and because to
+keep all of a long one at once would hold up the others."""
 MAX_ROWS = 64
 """Sequences that one model decodes together; more wait."""
 
@@ -70,13 +73,13 @@ class ModelBatch:
         self._fetching = FetchingJobs(self._prefixes)
         self._has_memory = has_memory
         self._pacing = PrefillPacing()
-        self._generator = self._make_generator()
+        self._generator = self._make_groups()
         self._jobs: dict[int, ActiveJob] = {}
         self._waiting: FairQueue[ActiveJob] = FairQueue()
 
     def warm_up(self) -> None:
         """Runs a few tokens, so that kernels are compiled and speeds are known before somebody waits."""
-        self._try_out((64, 40), self._generator.next)
+        self._try_out((64, 40), lambda: self._generator.next(piece_tokens=MAX_ROW_TOKENS))
         for prompt_lengths in ((64, 40), (256,)):
             self._try_out(prompt_lengths, self._advance)
 
@@ -160,10 +163,13 @@ class ModelBatch:
         return ThoughtText(form, is_open=form.is_open(self.language_model.tokenizer, prompt))
 
     def _try_out(self, prompt_lengths: Sequence[int], step: Callable[[], object]) -> None:
-        for sampling, length in zip(_TRIALS, prompt_lengths, strict=False):
+        uids = [
             self._generator.insert_row([0] * length, max_tokens=2, sampler=RowSampler(sampling), logits_processors=[])
+            for sampling, length in zip(_TRIALS, prompt_lengths, strict=False)
+        ]
         while self._generator.decoding_rows or self._generator.prompt_rows:
             step()
+        self._generator.remove(uids)
 
     def _surviving(self, work: Callable[[list[JobStep]], None]) -> list[JobStep]:
         """Does work on the generator; when that fails, its jobs end with an error and the next ones get a new one."""
@@ -173,7 +179,7 @@ class ModelBatch:
         except Exception as error:
             logger.exception("The batch generator of %s failed", self.language_model.id)
             steps += self._end_running(_why_all_ended(error))
-            self._generator = self._make_generator()
+            self._generator = self._make_groups()
         return steps
 
     def _end_running(self, reason: CortexError) -> list[JobStep]:
@@ -203,8 +209,7 @@ class ModelBatch:
                     done_tokens, unread_tokens=all_tokens - done_tokens, step_began_s=step_began_s
                 )
                 steps.append(self._collect(uid, (), events))
-            if prompted.end_of_prompt and done_tokens >= KEPT_EARLY_TOKENS:
-                self._keep_running(prompted.uid)
+            self._keep_read(prompted.uid, done_tokens, has_read=prompted.end_of_prompt)
         for generated in token_responses:
             if generated.uid not in self._jobs:
                 continue  # a stop text ended it within the tokens of this step
@@ -301,16 +306,14 @@ class ModelBatch:
         """Lets the generator do one step of a size that the pacing allows, and the pacing learn from it."""
         decoding_rows, prompt_rows = self._generator.decoding_rows, self._generator.prompt_rows
         piece_tokens = self._pacing.plan(decoding_rows=decoding_rows, prompt_rows=prompt_rows)
-        self._generator.read_at_most(rows=max(prompt_rows, 1), tokens=piece_tokens)
-        with self._generator.stats() as stats:
-            prompt_responses, token_responses = self._generator.next()
+        step = self._generator.next(piece_tokens=piece_tokens)
         self._pacing.observe(
             decoding_rows=decoding_rows,
-            decode_s=stats.decode_time,
-            prompt_tokens=stats.prompt_tokens,
-            prompt_s=stats.prompt_time,
+            decode_s=step.decode_s,
+            prompt_tokens=step.prompt_tokens,
+            prompt_s=step.prompt_s,
         )
-        return prompt_responses, token_responses
+        return step.prompt_responses, step.token_responses
 
     def _collect(self, uid: int, tokens: tuple[int, ...], events: Iterator[GenerationEvent]) -> JobStep:
         """Runs one job's own code on what the generator reported; what it raises ends that job alone."""
@@ -354,18 +357,37 @@ class ModelBatch:
 
     def _keep_running(self, uid: int) -> None:
         """Keeps what the generator has computed for a sequence, if it still has it."""
-        for caches, tokens in self._generator.extract_cache([uid]).values():
+        if (extracted := self._generator.extract_cache(uid)) is not None:
+            caches, tokens = extracted
             self._keep(uid, tokens, caches)
+
+    def _keep_read(self, uid: int, done_tokens: int, *, has_read: bool) -> None:
+        """Keeps what was read of a prompt, when it is enough to be worth it; whole blocks until the prompt ends."""
+        active = self._jobs.get(uid)
+        if active is None or done_tokens - (0 if has_read else active.kept_tokens) < KEPT_EARLY_TOKENS:
+            return
+        active.kept_tokens = done_tokens
+        if (extracted := self._generator.extract_cache(uid)) is not None:
+            caches, tokens = extracted
+            self._keep(uid, tokens if has_read else tokens[: len(tokens) // BLOCK_TOKENS * BLOCK_TOKENS], caches)
 
     def _keep(self, uid: int, tokens: Sequence[int], caches: Sequence[KVCache]) -> None:
         with mx.stream(self._generator.stream):
             active = self._jobs[uid]
             self._prefixes.keep(active.job.owner, tokens, caches, prompt_tokens=len(active.progress.prompt))
 
-    def _make_generator(self) -> LeanBatchGenerator:
+    def _make_groups(self) -> LengthGroups:
+        memory = self.language_model.memory
+        token_bytes = memory.kv_cache.bytes_per_token if memory.kv_cache is not None else 0
+        can_part = token_bytes and self.language_model.draft is None
+        return LengthGroups(
+            self._make_generator, max_padding_tokens=memory.weights_bytes // token_bytes if can_part else None
+        )
+
+    def _make_generator(self, first_uid: int) -> LeanBatchGenerator:
         model = self.language_model
         if model.draft is None:
-            return LeanBatchGenerator(model, rows=MAX_ROWS, find_prefix=self._find_prefix)
+            return LeanBatchGenerator(model, rows=MAX_ROWS, find_prefix=self._find_prefix, first_uid=first_uid)
         return SpeculativeBatchGenerator(model, model.draft, rows=MAX_ROWS, find_prefix=self._find_prefix)
 
 

@@ -93,12 +93,23 @@ def test_a_long_prompt_is_reused_while_its_answer_still_comes(tiny_files: ModelF
     prompt = _prompt(300)
     with driven_engine(tiny_files) as engine:
         early = engine.begin(Ask(prompt))
-        while not engine.engine.prefix_cache_use().memory_bytes:
+        while not early.tokens:
             engine.step()
         assert early.usage is None
         late = engine.ask(prompt)
     assert late.cached_tokens == len(prompt) - 1
     assert [early.tokens, late.tokens] == _cold(tiny_files, [Ask(prompt)]) * 2
+
+
+def test_a_long_prompt_is_kept_piece_by_piece(tiny_files: ModelFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cortex_adapters.mlx.prefill_pacing.MAX_ROW_TOKENS", 100)
+    with driven_engine(tiny_files) as engine:
+        early = engine.begin(Ask(_prompt(450)))
+        while not engine.engine.prefix_cache_use().memory_bytes:
+            engine.step()
+        assert early.tokens == []
+        left = engine.ask(_prompt(450)[:300])
+    assert left.cached_tokens == 256  # whole blocks of the 300 that were read by then
 
 
 @pytest.mark.parametrize("told", [1, 7, MAX_TOKENS - 1])
