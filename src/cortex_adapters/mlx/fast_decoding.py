@@ -6,9 +6,10 @@ from typing import Any
 
 import mlx.core as mx
 
+from cortex_adapters.mlx.attention_replacement import replace_attention
 from cortex_adapters.mlx.decoding_cache import prepare_for_decoding
 from cortex_adapters.mlx.joint_projections import join_projections
-from cortex_adapters.mlx.ragged_attention import let_attend_to_ragged_rows
+from cortex_adapters.mlx.ragged_attention import attend
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ def speed_up_decoding(network: Any, make_row_caches: MakeRowCaches, /) -> bool: 
         Whether its attention takes `RaggedRows`.
     """
     join_projections(network)
-    if not let_attend_to_ragged_rows(network):
+    if not replace_attention(network, attend):
         return False
     slow = _next_logits(network, make_row_caches, takes_ragged_rows=False)
     try:

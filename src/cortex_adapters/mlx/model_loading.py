@@ -11,6 +11,8 @@ from typing import Any
 from mlx.utils import tree_flatten
 from mlx_lm.tokenizer_utils import TokenizerWrapper
 
+from cortex_adapters.mlx import cpu_attention
+from cortex_adapters.mlx.attention_replacement import replace_attention
 from cortex_adapters.mlx.context_window import context_window_of
 from cortex_adapters.mlx.device import available_memory_bytes, current_device, is_out_of_memory
 from cortex_adapters.mlx.draft_model import DraftModel, load_draft_model
@@ -194,10 +196,15 @@ def _apply(
 
 
 def _speed_up(network: Any, *, kv_cache_bits: int | None) -> bool:  # noqa: ANN401 - mlx-lm's module
-    """Prepares a model for decoding where that is bound by the number of kernels."""
-    if current_device() is not Device.CUDA:
-        return False
-    return speed_up_decoding(network, partial(make_row_caches, network, kv_cache_bits=kv_cache_bits))
+    """Does for a model what its device is slow at; returns whether its attention takes `RaggedRows`."""
+    match current_device():
+        case Device.CUDA:
+            return speed_up_decoding(network, partial(make_row_caches, network, kv_cache_bits=kv_cache_bits))
+        case Device.CPU:
+            replace_attention(network, cpu_attention.attend)
+            return False
+        case Device.METAL:
+            return False
 
 
 def _measure(

@@ -10,7 +10,6 @@ through some of the tokens, and what the warps found is joined at the end.
 """
 
 import functools
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +18,6 @@ from mlx_lm.models import base
 
 MAX_RAGGED_TOKENS = 4096
 """Longer rows are better left to MLX: here one block reads all of a head."""
-_NAME = "scaled_dot_product_attention"
-"""mlx-lm's models import it by this name."""
 _WARPS = 8
 _LANES = 32
 _HEAD_SIZES = frozenset({64, 96, 128})
@@ -85,20 +82,6 @@ class RaggedRows:
     """
 
     left_padding: mx.array
-
-
-def let_attend_to_ragged_rows(network: Any, /) -> bool:  # noqa: ANN401 - mlx-lm's module
-    """Makes a model's attention understand `RaggedRows`, and returns whether it has any that can.
-
-    Whether it then computes what it should is for the caller to see; see `fast_decoding`.
-    """
-    modules = {sys.modules[type(module).__module__] for module in network.modules()}
-    taking = [
-        module for module in modules if getattr(module, _NAME, None) in (base.scaled_dot_product_attention, attend)
-    ]
-    for module in taking:
-        setattr(module, _NAME, attend)
-    return bool(taking)
 
 
 def attend(  # noqa: PLR0917 - mlx-lm's signature
