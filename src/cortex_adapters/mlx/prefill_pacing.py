@@ -5,12 +5,12 @@ piece is small while streams live and large when none does, in time rather than 
 given time differs by a factor of a thousand between devices, and is measured as it goes.
 """
 
-from cortex_adapters.mlx.reading_speed import ReadingSpeed
+from cortex_adapters.mlx.reading_speed import GROWTH, ReadingSpeed
 
 MAX_PROMPT_ROWS = 64
 MIN_PROMPT_ROWS = 4
 """Prompts that are always read side by side, so that a short one need not wait for a long one."""
-MIN_ROW_TOKENS = 8
+MIN_ROW_TOKENS = 4
 MAX_PIECE_TOKENS = 8192
 MAX_ROW_TOKENS = 2048
 """Tokens of one prompt; where attention is not fused, its scores take memory by this times the prompt so far."""
@@ -22,6 +22,8 @@ CROWD_PIECE_PER_DECODE = 1.5
 """The same where prompts wait, for each prompt that waits on each stream that lives: a crowd may hold up a few."""
 CROWD_PIECE_S = 0.1
 """Longest time of such a piece: nobody notices that a text stood still for it."""
+LIVE_GROWTH = 2.0
+"""See `GROWTH`, while streams live."""
 LONG_READING_S = 1.0
 """A prompt that takes longer than this, if it is read alone and at once, is a long one."""
 
@@ -82,7 +84,9 @@ class PrefillPacing:
 
     def _budget(self, decoding_rows: int, prompts: int) -> int:
         """Tokens that the next piece may have."""
-        return min(self._speed.tokens_within(self._seconds(decoding_rows, prompts)), MAX_PIECE_TOKENS)
+        growth = LIVE_GROWTH if decoding_rows else GROWTH
+        tokens = self._speed.tokens_within(self._seconds(decoding_rows, prompts), growth=growth)
+        return min(tokens, MAX_PIECE_TOKENS)
 
     def _seconds(self, decoding_rows: int, prompts: int) -> float:
         if not decoding_rows:

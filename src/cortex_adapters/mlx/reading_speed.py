@@ -12,9 +12,11 @@ _FADING = 0.9
 _SURPRISE = 4.0
 """What takes more than this many times the expected time counts as if it took no more: somebody else had the device."""
 _SURPRISE_MARGIN_S = 0.02
-_GROWTH = 4.0
+GROWTH = 4.0
 """How many times longer than the last ones (by their root mean square) a piece may be: noise alone can make tokens seem
 to cost next to nothing, and the next piece would be as long as there are tokens."""
+_LEAST_SHARE = 0.5
+"""Time for the tokens of a piece, as a multiple of its fixed cost, where that is all that there is time for."""
 _FIRST_GUESS_S = 1 / 1000
 
 
@@ -39,13 +41,18 @@ class ReadingSpeed:
         """Estimates how long a piece of so many tokens takes, in seconds."""
         return self.fixed_s + tokens * self.token_s
 
-    def tokens_within(self, seconds: float) -> int:
+    def tokens_within(self, seconds: float, *, growth: float = GROWTH) -> int:
         """Estimates how many tokens may be read in so many seconds.
 
-        Where the fixed cost leaves too little, as many as are read in the time of another fixed cost: half of the time
-        is then still spent on tokens.
+        Where the fixed cost leaves too little, as many as are read in half of that: a third of the time is then still
+        spent on tokens.
+
+        Args:
+            seconds: The time.
+            growth: How many times longer than the last pieces it may be.
         """
-        return int(min(max(seconds - self.fixed_s, self.fixed_s) / self.token_s, self._longest()))
+        tokens_s = max(seconds - self.fixed_s, _LEAST_SHARE * self.fixed_s)
+        return int(min(tokens_s / self.token_s, growth * self._usual_tokens()))
 
     def observe(self, *, tokens: int, seconds: float) -> None:
         """Takes the measurement of a piece."""
@@ -58,8 +65,8 @@ class ReadingSpeed:
         self._tokens_by_seconds = _FADING * self._tokens_by_seconds + tokens * seconds
         self._fit()
 
-    def _longest(self) -> float:
-        return _GROWTH * math.sqrt(self._tokens_squared / self._weight) if self._weight else math.inf
+    def _usual_tokens(self) -> float:
+        return math.sqrt(self._tokens_squared / self._weight) if self._weight else math.inf
 
     def _fit(self) -> None:
         tokens, seconds = self._tokens / self._weight, self._seconds / self._weight
