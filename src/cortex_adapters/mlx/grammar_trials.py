@@ -10,13 +10,13 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from signal import SIGALRM
+from signal import SIGPROF
 from typing import Final
 
 from llguidance import LLParserLimits
 
 DEADLINE_S: Final = 3.0
-"""Time for one grammar; usual ones take milliseconds."""
+"""Processor time for one grammar; usual ones take milliseconds."""
 LIMITS: Final[Mapping[str, int | bool]] = {
     # A quarter of llguidance's own: some milliseconds of the engine's thread at most (14,000 a millisecond).
     "step_lexer_fuel": 50_000,
@@ -93,7 +93,7 @@ class GrammarTrials:
 
     def _why_it_ended(self) -> str:
         self._process.communicate()
-        return "it takes too long to understand" if self._process.returncode == -SIGALRM else "it is too complex"
+        return "it takes too long to understand" if self._process.returncode == -SIGPROF else "it is too complex"
 
 
 def _write(process: subprocess.Popen[str], message: object) -> None:

@@ -49,9 +49,9 @@ def grammar_of(output: OutputConstraint, /) -> Grammar:
         case RegexOutput():
             return Grammar(text=f"start: {_lark_regex(output.pattern)}", parameter="output.pattern")
         case ChoiceOutput():
-            choices = " | ".join(lark_text(choice) for choice in output.choices)
             # One terminal, not as many rules: any number of them is as good as one.
-            return Grammar(text=f"start: CHOICE\nCHOICE: {choices}", parameter="output.choices")
+            choices = _lark_regex("|".join(map(_escaped, output.choices)))
+            return Grammar(text=f"start: {choices}", parameter="output.choices")
         case GrammarOutput():
             is_gbnf = output.syntax is GrammarSyntax.GBNF
             return Grammar(text=output.grammar, is_gbnf=is_gbnf, parameter="output.grammar")
@@ -85,6 +85,12 @@ def _as_json(value: object) -> str:
     """Writes JSON without the control characters that JSON allows and Lark does not."""
     text = json.dumps(value, ensure_ascii=False)
     return re.sub(r"[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _escaped(text: str) -> str:
+    """Writes a regular expression that matches a text alone."""
+    escaped = re.sub(r"[][\\.+*?(){}|^$#&~-]", r"\\\g<0>", text)
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: f"\\x{{{ord(found[0]):x}}}", escaped)
 
 
 def _lark_regex(pattern: str) -> str:

@@ -13,9 +13,12 @@ from cortex_adapters.mlx.device import current_device
 from cortex_adapters.mlx.token_constraint import WORD_BITS, TokenConstraint
 from cortex_domain.engine_status import Device
 
+AllowedTokens = NDArray[np.int32]
+"""One bit a token, shape (words,); see `TokenConstraint.allowed`."""
+
 
 def mask_logits(logits: mx.array, constraints: Sequence[TokenConstraint | None], /) -> mx.array:
-    """Takes from each row that is bound what its grammar does not allow.
+    """Takes from each row that is held to something what may not come next.
 
     Args:
         logits: Shape (rows, vocabulary).
@@ -24,18 +27,19 @@ def mask_logits(logits: mx.array, constraints: Sequence[TokenConstraint | None],
     Returns:
         The logits, with minus infinity for what is not allowed.
     """
-    bound = [(row, constraint) for row, constraint in enumerate(constraints) if constraint and constraint.is_bound]
-    if not bound:
+    return mask_rows(logits, [None if constraint is None else constraint.allowed() for constraint in constraints])
+
+
+def mask_rows(logits: mx.array, allowed: Sequence[AllowedTokens | None], /) -> mx.array:
+    """Does so with what each row is allowed; None allows it everything."""
+    if all(tokens is None for tokens in allowed):
         return logits
-    masks = make_masks(len(constraints), logits.shape[-1])
-    for row, constraint in bound:
-        constraint.fill(masks[row])
+    masks = np.full((len(allowed), -(-logits.shape[-1] // WORD_BITS)), -1, dtype=np.int32)
+    for mask, tokens in zip(masks, allowed, strict=True):
+        if tokens is not None:
+            words = min(len(mask), len(tokens))
+            mask[:words], mask[words:] = tokens[:words], 0
     return apply_masks(logits, masks)
-
-
-def make_masks(rows: int, vocabulary_size: int, /) -> NDArray[np.int32]:
-    """Makes masks that allow everything, one bit a token, shape (rows, words)."""
-    return np.full((rows, -(-vocabulary_size // WORD_BITS)), -1, dtype=np.int32)
 
 
 def apply_masks(logits: mx.array, masks: NDArray[np.int32], /) -> mx.array:

@@ -14,6 +14,7 @@ from mlx_lm.models.cache import make_prompt_cache, trim_prompt_cache
 
 from cortex_adapters.mlx.batch_sampling import RowSampler, draw
 from cortex_adapters.mlx.draft_model import DraftModel
+from cortex_adapters.mlx.lookahead import Lookahead
 
 GUESSES = 4
 """Tokens that are guessed at once."""
@@ -44,7 +45,16 @@ class Speculation:
         self._draft = draft
         self._row: _DraftRow | None = None
 
-    def guess(self, uid: int, tokens: Sequence[int], sampler: RowSampler, /, *, at_most: int) -> list[int]:
+    def guess(
+        self,
+        uid: int,
+        tokens: Sequence[int],
+        sampler: RowSampler,
+        /,
+        *,
+        at_most: int,
+        lookahead: Lookahead | None = None,
+    ) -> list[int]:
         """Guesses what follows.
 
         Args:
@@ -52,6 +62,7 @@ class Speculation:
             tokens: All tokens of it.
             sampler: How the next one is drawn; left where it is.
             at_most: Most guesses that are of use.
+            lookahead: What the sequence is held to; takes the last token and, where there are guesses, all of these.
 
         Returns:
             Token ids; none while the draft model has yet to read what is there, or cannot.
@@ -64,7 +75,9 @@ class Speculation:
         if unread.size > PIECE_TOKENS:
             mx.eval(self._read(row, unread[:PIECE_TOKENS]))
             return []
-        return self._guess(row, unread, sampler.ahead(guesses))
+        if lookahead is None:
+            return self._guess(row, unread, sampler.ahead(guesses))
+        return self._guess_held(row, unread, sampler.ahead(guesses), lookahead)
 
     def confirm(self, *, accepted: int, known_tokens: int) -> None:
         """Takes the news that so many of the last guesses were right; with them the sequence has so many tokens."""
@@ -91,6 +104,21 @@ class Speculation:
         self.guessed += len(guesses)
         tokens_guessed: Any = mx.concatenate(guesses).tolist()
         return list(tokens_guessed)
+
+    def _guess_held(
+        self, row: _DraftRow, unread: mx.array, samplers: Sequence[RowSampler], lookahead: Lookahead
+    ) -> list[int]:
+        """Guesses what the sequence may say; each guess has to be known before the next one."""
+        last: Any = unread[-1].item()
+        lookahead.take(last)
+        guesses: list[int] = []
+        for sampler in samplers:
+            logits = lookahead.mask_next(self._read(row, mx.array(guesses[-1:]) if guesses else unread))
+            drawn: Any = draw(logits, [sampler]).item()
+            lookahead.take(drawn)
+            guesses.append(drawn)
+        self.guessed += len(guesses)
+        return guesses
 
     def _read(self, row: _DraftRow, tokens: mx.array) -> mx.array:
         """Reads tokens; returns the logits of what follows, shape (1, vocabulary)."""

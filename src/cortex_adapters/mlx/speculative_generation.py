@@ -9,6 +9,7 @@ import mlx.core as mx
 from cortex_adapters.mlx.batch_generation import FindPrefix, LeanBatchGenerator, LeanGenerationBatch, nothing_known
 from cortex_adapters.mlx.batch_sampling import RowSampler, draw
 from cortex_adapters.mlx.draft_model import DraftModel
+from cortex_adapters.mlx.lookahead import Lookahead
 from cortex_adapters.mlx.model_loading import LanguageModel
 from cortex_adapters.mlx.speculation import Speculation
 from cortex_adapters.mlx.step_logprobs import RowLogprob, logprobs_of_step
@@ -29,26 +30,32 @@ class SpeculativeGenerationBatch(LeanGenerationBatch):
 
     def next(self) -> list[Any]:
         """See `LeanGenerationBatch.next`; one row may have several responses."""
-        guesses = self._guess()
-        return self._decode(guesses) if guesses else super().next()
+        constraint = self._sampler.constraint if self.uids else None
+        lookahead = None if constraint is None else Lookahead(constraint)
+        guesses = self._guess(lookahead)
+        return self._decode(guesses, lookahead) if guesses else super().next()
 
-    def _guess(self) -> list[int]:
+    def _guess(self, lookahead: Lookahead | None) -> list[int]:
         """Guesses what the only row says after its next token, which is drawn already."""
         if len(self.uids) != 1 or self._joining or self.has_followers or any(self.logits_processors or ()):
             return []
         at_most = self.max_tokens[0] - self._num_tokens[0] - 1
-        return self.speculation.guess(self.uids[0], self._drawn_tokens(), self._sampler, at_most=at_most)
+        tokens, sampler = self._drawn_tokens(), self._sampler
+        return self.speculation.guess(self.uids[0], tokens, sampler, at_most=at_most, lookahead=lookahead)
 
-    def _decode(self, guesses: Sequence[int]) -> list[Any]:
+    def _decode(self, guesses: Sequence[int], lookahead: Lookahead | None) -> list[Any]:
         """Keeps as many guesses as are the row's own draws, and draws what comes after them."""
         drawn, sampler = self._drawn_tokens(), self._sampler
         inputs = [drawn[-1], *guesses]
         logits = self.model(mx.array([inputs], dtype=mx.uint32), cache=self.prompt_cache)[0]
-        drawn_ahead = draw(logits, sampler.ahead(len(inputs)))
+        held = logits if lookahead is None else lookahead.mask_all(logits)
+        drawn_ahead = draw(held, sampler.ahead(len(inputs)))
         told, arrays = logprobs_of_step(logits, drawn_ahead, [sampler] * len(inputs))
         mx.eval(drawn_ahead, arrays)
         draws: Any = drawn_ahead.tolist()
         right = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(guesses, draws, strict=False)))
+        if lookahead is not None:
+            lookahead.settle(guesses, right=right)
         for cache in self.prompt_cache:
             cache.trim(len(guesses) - right)
         self.tokens[0].extend(inputs[: 1 + right])

@@ -109,23 +109,23 @@ class TokenConstraint:
         if consumed:
             self._matcher.rollback(consumed)
 
-    def fill(self, row: NDArray[np.int32], /) -> None:
-        """Writes which tokens may come next; call it only while `is_bound`.
+    def allowed(self) -> NDArray[np.int32] | None:
+        """Tells which tokens may come next: a bit each, shape (words,), the lowest bit of the first word for token 0.
 
-        Args:
-            row: One bit a token, shape (words,); token 0 is the lowest bit of word 0. All bits are set when it comes.
+        None leaves the answer free, for now or because the grammar cannot be followed.
         """
-        words = -(-self._tokenizer.vocab_size // WORD_BITS)
-        known = row[:words]
-        self._matcher.unsafe_compute_mask_ptr(known.ctypes.data, known.nbytes)
-        row[words:] = 0
+        if not self.is_bound:
+            return None
+        mask = np.zeros(-(-self._tokenizer.vocab_size // WORD_BITS), dtype=np.int32)
+        self._matcher.unsafe_compute_mask_ptr(mask.ctypes.data, mask.nbytes)
         if self._matcher.is_error():
-            self._fail(row, "it is too complex")
-        elif not known.any():
-            self._fail(row, "nothing that the model can say goes on from here")
+            self._failure = "it is too complex"
+        elif not mask.any():
+            self._failure = "nothing that the model can say goes on from here"
         elif self._thinking is not None:
             word, bit = divmod(self._thinking.start_token, WORD_BITS)
-            row.view(np.uint32)[word] |= np.uint32(1 << bit)
+            mask.view(np.uint32)[word] |= np.uint32(1 << bit)
+        return mask if self._failure is None else None
 
     def require_sound(self) -> None:
         """Makes sure that the grammar could be followed so far.
@@ -157,7 +157,3 @@ class TokenConstraint:
         if consumed < len(tokens) and not self._matcher.is_stopped():
             self._place = _Place((), is_lost=True)
         return consumed
-
-    def _fail(self, row: NDArray[np.int32], why: str) -> None:
-        row[:] = -1
-        self._failure = why

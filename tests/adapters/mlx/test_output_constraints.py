@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from cortex_adapters.mlx.engine_host import EngineHost
 from cortex_adapters.mlx.grammars import Grammar, grammar_of, lark_json, lark_text
-from cortex_adapters.mlx.output_masks import make_masks
 from cortex_domain.errors import InvalidRequestError
 from cortex_domain.generation import FinishReason, SamplingParameters
 from cortex_domain.language_models import ModelFiles
@@ -116,9 +115,9 @@ def test_a_special_text_is_its_token(engine: DrivenEngine) -> None:
     assert rule == 'start: "x" <|end|> "y"'
     compiled = engine.model.grammars.compile(Grammar(text=rule, parameter="tools"))
     constraint = compiled.begin((), engine.model.tokenizer.encode("x"))
-    masks = make_masks(1, engine.model.vocabulary_size)
-    constraint.fill(masks[0])
-    assert [token for token in range(engine.model.vocabulary_size) if _allows(masks[0], token)] == [END_OF_ANSWER]
+    allowed = constraint.allowed()
+    assert allowed is not None
+    assert [token for token in range(engine.model.vocabulary_size) if _allows(allowed, token)] == [END_OF_ANSWER]
 
 
 def test_a_grammar_is_compiled_once(engine: DrivenEngine) -> None:

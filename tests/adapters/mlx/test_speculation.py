@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,18 @@ from cortex_adapters.mlx import speculation
 from cortex_adapters.mlx.batch_generation import LeanBatchGenerator
 from cortex_adapters.mlx.batch_sampling import RowSampler
 from cortex_adapters.mlx.engine_host import EngineHost
+from cortex_adapters.mlx.grammars import Grammar, grammar_of
 from cortex_adapters.mlx.logits_processors import make_logits_processors
 from cortex_adapters.mlx.model_loading import LanguageModel, load_language_model
 from cortex_adapters.mlx.prompt_rendering import render_prompt
 from cortex_adapters.mlx.speculation import GUESSES
 from cortex_adapters.mlx.speculative_generation import SpeculativeBatchGenerator
+from cortex_adapters.mlx.token_constraint import TokenConstraint
 from cortex_domain.errors import InvalidModelError, LoadOptionRefusedError
 from cortex_domain.generation import FinishReason, GenerationResult, SamplingParameters
 from cortex_domain.language_models import LoadOptions, ModelFiles, ModelId
 from cortex_domain.messages import user_message
+from cortex_domain.output_constraints import ChoiceOutput, JsonSchemaOutput, RegexOutput
 from tests.adapters.mlx.engine_jobs import begin, finish, run, submit
 from tests.adapters.mlx.tiny_model import TINY_MODEL, write_tiny_model
 
@@ -50,13 +53,17 @@ def other_files(tmp_path_factory: pytest.TempPathFactory) -> ModelFiles:
 
 
 @pytest.fixture(scope="module")
-def plain(tiny_files: ModelFiles) -> LanguageModel:
-    return load_language_model(tiny_files)
+def plain(tiny_files: ModelFiles) -> Iterator[LanguageModel]:
+    model = load_language_model(tiny_files)
+    yield model
+    model.grammars.close()
 
 
 @pytest.fixture(scope="module")
-def drafted(tiny_files: ModelFiles, other_files: ModelFiles) -> LanguageModel:
-    return load_language_model(tiny_files, LoadOptions(draft_model=other_files))
+def drafted(tiny_files: ModelFiles, other_files: ModelFiles) -> Iterator[LanguageModel]:
+    model = load_language_model(tiny_files, LoadOptions(draft_model=other_files))
+    yield model
+    model.grammars.close()
 
 
 class Run:
@@ -76,10 +83,19 @@ class Run:
         assert isinstance(self.generator, SpeculativeBatchGenerator)
         return self.generator.speculation
 
-    def add(self, prompt: list[int], sampling: SamplingParameters = GREEDY, max_tokens: int = 40) -> int:
+    def add(
+        self,
+        prompt: list[int],
+        sampling: SamplingParameters = GREEDY,
+        max_tokens: int = 40,
+        constraint: TokenConstraint | None = None,
+    ) -> int:
         processors = make_logits_processors(sampling, prompt_tokens=len(prompt))
         uid = self.generator.insert_row(
-            prompt, max_tokens=max_tokens, sampler=RowSampler(sampling), logits_processors=processors
+            prompt,
+            max_tokens=max_tokens,
+            sampler=RowSampler(sampling, constraint=constraint),
+            logits_processors=processors,
         )
         self.answers[uid] = []
         return uid
@@ -95,9 +111,16 @@ class Run:
         return list(self.answers.values())
 
 
-def _answer(model: LanguageModel, prompt: list[int], sampling: SamplingParameters, max_tokens: int = 40) -> Answer:
+def _answer(
+    model: LanguageModel,
+    prompt: list[int],
+    sampling: SamplingParameters,
+    max_tokens: int = 40,
+    grammar: Grammar | None = None,
+) -> Answer:
     run = Run(model)
-    run.add(prompt, sampling, max_tokens)
+    constraint = None if grammar is None else model.grammars.compile(grammar).begin(prompt, ())
+    run.add(prompt, sampling, max_tokens, constraint)
     return run.finish()[0]
 
 
@@ -177,6 +200,37 @@ def test_a_row_whose_logits_are_processed_is_left_alone(plain: LanguageModel, dr
     run.add(_prompt(10), penalised)
     assert run.finish() == [_answer(plain, _prompt(10), penalised)]
     assert run.speculation.guessed == 0
+
+
+HELD = {
+    "schema": grammar_of(
+        JsonSchemaOutput(schema={"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 99}})
+    ),
+    "regex": grammar_of(RegexOutput(pattern="([a-f]{1,3}, )*[0-9]{6}")),
+    "choice": grammar_of(ChoiceOutput(choices=("aaaa", "aaab", "b" * 30))),
+    "trigger": Grammar(text='start: /[0-9]{5}/ "!"', parameter="tools", trigger="e"),
+}
+
+
+@SAMPLINGS
+@pytest.mark.parametrize("grammar", HELD.values(), ids=HELD)
+@pytest.mark.parametrize("length", [1, 6, 40])
+def test_wrong_guesses_leave_no_trace_in_what_an_answer_is_held_to(
+    plain: LanguageModel, drafted: LanguageModel, sampling: SamplingParameters, grammar: Grammar, length: int
+) -> None:
+    prompt = _prompt(length)
+    run = Run(drafted)
+    run.add(prompt, sampling, constraint=drafted.grammars.compile(grammar).begin(prompt, ()))
+    assert run.finish() == [_answer(plain, prompt, sampling, grammar=grammar)]
+    assert run.speculation.guessed
+
+
+def test_guesses_are_right_where_only_one_token_may_follow(plain: LanguageModel, drafted: LanguageModel) -> None:
+    grammar = grammar_of(ChoiceOutput(choices=("b" * 30,)))
+    run = Run(drafted)
+    run.add(_prompt(5), constraint=drafted.grammars.compile(grammar).begin(_prompt(5), ()))
+    assert run.finish() == [_answer(plain, _prompt(5), GREEDY, grammar=grammar)]
+    assert run.speculation.accepted == run.speculation.guessed
 
 
 def test_a_long_prompt_is_read_in_pieces_beside_the_answer(
