@@ -1,4 +1,4 @@
-"""Log-probabilities as OpenAI's chat and completion objects tell them. Pure."""
+"""Log-probabilities as OpenAI's objects tell them. Pure."""
 
 import codecs
 from collections.abc import Iterable, Sequence
@@ -44,10 +44,11 @@ class CompletionLogprobs(TypedDict):
 
 def chat_logprobs(tokens: Iterable[TokenLogprob], /) -> ChatLogprobs:
     """Builds the `logprobs` of a chat's choice."""
-    return ChatLogprobs(content=[_content_logprob(token) for token in tokens], refusal=None)
+    return ChatLogprobs(content=[content_logprob(token) for token in tokens], refusal=None)
 
 
-def _content_logprob(token: TokenLogprob) -> ContentLogprob:
+def content_logprob(token: TokenLogprob, /) -> ContentLogprob:
+    """Builds what is told of one token."""
     return ContentLogprob(**_alternative(token), top_logprobs=[_alternative(other) for other in token.top])
 
 

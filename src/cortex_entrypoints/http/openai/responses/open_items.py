@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cortex_domain.token_logprobs import TokenLogprob
+from cortex_entrypoints.http.openai.logprob_objects import ContentLogprob, content_logprob
 from cortex_entrypoints.http.openai.responses.output_items import (
     FunctionCall,
     ItemStatus,
-    Logprob,
     OutputContent,
     OutputItem,
     OutputMessage,
     OutputText,
     ReasoningItem,
     ReasoningText,
-    logprob_object,
 )
 from cortex_entrypoints.http.openai.responses.stream_events import (
     ArgumentsDeltaEvent,
@@ -124,7 +123,7 @@ class OpenMessage(_OpenText):
 
     def __init__(self, place: ItemPlace) -> None:
         super().__init__(place)
-        self._logprobs: list[Logprob] = []
+        self._logprobs: list[ContentLogprob] = []
 
     def item(self, status: ItemStatus) -> OutputMessage:
         """Builds the message as far as it is."""
@@ -133,7 +132,7 @@ class OpenMessage(_OpenText):
 
     def add(self, piece: str, logprobs: Sequence[TokenLogprob]) -> TextDeltaEvent:
         """Tells the next piece of the text and the tokens that it is of."""
-        told = [logprob_object(token) for token in logprobs]
+        told = [content_logprob(token) for token in logprobs]
         self._pieces.append(piece)
         self._logprobs += told
         return TextDeltaEvent(

@@ -4,23 +4,9 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
-from cortex_domain.token_logprobs import TokenLogprob
+from cortex_entrypoints.http.openai.logprob_objects import ContentLogprob
 
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
-
-
-class TopLogprob(TypedDict):
-    """A token that the model might have said instead."""
-
-    token: str
-    bytes: list[int]
-    logprob: float
-
-
-class Logprob(TopLogprob):
-    """How probable the model found a token."""
-
-    top_logprobs: list[TopLogprob]
 
 
 class OutputText(TypedDict):
@@ -29,7 +15,7 @@ class OutputText(TypedDict):
     type: Literal["output_text"]
     text: str
     annotations: list[Any]
-    logprobs: list[Logprob]
+    logprobs: list[ContentLogprob]
 
 
 class ReasoningText(TypedDict):
@@ -72,12 +58,3 @@ class FunctionCall(TypedDict):
 
 OutputContent = OutputText | ReasoningText
 OutputItem = OutputMessage | ReasoningItem | FunctionCall
-
-
-def logprob_object(token: TokenLogprob, /) -> Logprob:
-    """Builds one of `logprobs`."""
-    return Logprob(**_top_logprob(token), top_logprobs=[_top_logprob(other) for other in token.top])
-
-
-def _top_logprob(token: TokenLogprob) -> TopLogprob:
-    return TopLogprob(token=token.text, bytes=list(token.bytes), logprob=token.logprob)

@@ -5,7 +5,8 @@ from typing import Literal
 from typing_extensions import TypedDict
 
 from cortex_entrypoints.http.openai.error_objects import OpenAiErrorFacts
-from cortex_entrypoints.http.openai.responses.output_items import Logprob, OutputContent, OutputItem
+from cortex_entrypoints.http.openai.logprob_objects import ContentLogprob
+from cortex_entrypoints.http.openai.responses.output_items import OutputContent, OutputItem
 from cortex_entrypoints.http.openai.responses.response_object import ResponseObject
 
 ResponseStateKind = Literal[
@@ -56,7 +57,7 @@ class TextDeltaEvent(TypedDict):
     output_index: int
     content_index: int
     delta: str
-    logprobs: list[Logprob]
+    logprobs: list[ContentLogprob]
 
 
 class TextDoneEvent(TypedDict):
@@ -68,7 +69,7 @@ class TextDoneEvent(TypedDict):
     output_index: int
     content_index: int
     text: str
-    logprobs: list[Logprob]
+    logprobs: list[ContentLogprob]
 
 
 class ReasoningDeltaEvent(TypedDict):
