@@ -8,7 +8,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test soak schemas check-fast lint format openapi compatibility lock set-up set-up-dev openblas clean
+.PHONY: help run test soak schemas tool-calls check-fast lint format openapi compatibility lock set-up set-up-dev openblas clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):[^#]*## /  make \1	/' | expand -t 20
@@ -24,6 +24,9 @@ soak: set-up-dev openblas ## Mistreat servers for as long as it takes: the long 
 
 schemas: set-up-dev openblas ## Have the starter model fill all two hundred JSON Schemas of tests/adapters/mlx/schemas.py
 	CORTEX_ALL_SCHEMAS=1 $(BIN)/python -m pytest tests/adapters/mlx/test_schemas.py -o faulthandler_timeout=7200
+
+tool-calls: set-up-dev openblas ## Have the starter model make a hundred calls of twenty tools
+	CORTEX_ALL_TOOL_CALLS=1 $(BIN)/python -m pytest tests/adapters/mlx/test_forced_calls.py -o faulthandler_timeout=7200
 
 check-fast: lint ## Check everything that needs no model
 	$(BIN)/python -m pytest -m "not real_model"
