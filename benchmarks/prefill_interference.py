@@ -175,9 +175,9 @@ async def _keep_answering(server: Server, client: httpx2.AsyncClient, gaps: Gaps
 
 
 async def _first(server: Server, client: httpx2.AsyncClient, text: str) -> float:
-    """Asks, and returns the moment of the first piece of the answer."""
+    """Asks, and returns the moment of the first piece of the answer, or of the end of one without any."""
     moments = [moment_s async for moment_s in server.tokens(client, text, max_tokens=4)]
-    return moments[0]
+    return moments[0] if moments else time.perf_counter()
 
 
 def _long_prompt(tokens: int) -> str:

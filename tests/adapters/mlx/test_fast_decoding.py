@@ -12,7 +12,7 @@ from mlx.nn.layers.quantized import quantize
 from mlx.utils import tree_flatten
 from mlx_lm.models import base, llama
 
-from cortex_adapters.mlx import ragged_attention
+from cortex_adapters.mlx import model_loading, ragged_attention
 from cortex_adapters.mlx.batch_generation import LeanBatchGenerator
 from cortex_adapters.mlx.batch_sampling import RowSampler
 from cortex_adapters.mlx.device import current_device
@@ -22,7 +22,6 @@ from cortex_adapters.mlx.model_loading import LanguageModel, load_language_model
 from cortex_adapters.mlx.ragged_attention import RaggedRows, attend
 from cortex_domain.engine_status import Device
 from cortex_domain.generation import SamplingParameters
-from cortex_domain.language_models import ModelFiles
 from tests.adapters.mlx.tiny_model import write_tiny_model
 
 PROMPTS = ([7, 1, 9], [*range(40)], [5], [*range(90, 20, -1)])
@@ -32,21 +31,15 @@ ATTENTION = "scaled_dot_product_attention"
 
 @pytest.fixture(autouse=True)
 def _the_attention_of_mlx_lm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has each test begin with mlx-lm's own, and puts back what it replaces."""
+    """Has each test begin with mlx-lm's own, as on a device for which nothing is changed, and puts it back."""
     monkeypatch.setattr(llama, ATTENTION, base.scaled_dot_product_attention)
+    monkeypatch.setattr(model_loading, "current_device", lambda: Device.METAL)
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> LanguageModel:
     """One whose heads the kernel computes."""
-    return _load(write_tiny_model(tmp_path, head_dim=64))
-
-
-def _load(files: ModelFiles) -> LanguageModel:
-    """Loads a model as on a device for which nothing is changed."""
-    loaded = load_language_model(files)
-    setattr(llama, ATTENTION, base.scaled_dot_product_attention)
-    return loaded
+    return load_language_model(write_tiny_model(tmp_path, head_dim=64))
 
 
 def _plain_kernel(
@@ -140,7 +133,7 @@ def test_quantised_layers_stay_as_they_are(model: LanguageModel) -> None:
 
 
 def test_biases_are_joined_too(tmp_path: Path) -> None:
-    model = _load(write_tiny_model(tmp_path, attention_bias=True, mlp_bias=True))
+    model = load_language_model(write_tiny_model(tmp_path, attention_bias=True, mlp_bias=True))
     before = _answers(model)
     assert join_projections(model.network) == 2 * LAYERS
     assert _answers(model) == before
@@ -170,7 +163,7 @@ def test_a_kernel_that_does_not_do_what_masks_do_is_not_used(
 
 
 def test_heads_of_another_size_keep_their_masks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = _load(write_tiny_model(tmp_path))
+    model = load_language_model(write_tiny_model(tmp_path))
     monkeypatch.setattr(ragged_attention, "_run_kernel", _plain_kernel)
     assert not speed_up_decoding(model.network, model.make_row_caches)
 
