@@ -28,6 +28,43 @@ PAGE = Path(__file__).parents[4] / "docs" / "openai.md"
 EVENTS: TypeAdapter[ResponseStreamEvent] = TypeAdapter(ResponseStreamEvent)
 
 
+OPEN_RESPONSES = {
+    "background",
+    "completed_at",
+    "created_at",
+    "error",
+    "frequency_penalty",
+    "id",
+    "incomplete_details",
+    "instructions",
+    "max_output_tokens",
+    "max_tool_calls",
+    "metadata",
+    "model",
+    "object",
+    "output",
+    "parallel_tool_calls",
+    "presence_penalty",
+    "previous_response_id",
+    "prompt_cache_key",
+    "reasoning",
+    "safety_identifier",
+    "service_tier",
+    "status",
+    "store",
+    "temperature",
+    "text",
+    "tool_choice",
+    "tools",
+    "top_logprobs",
+    "top_p",
+    "truncation",
+    "usage",
+    "user",
+}
+"""What a response must have by the specification of openresponses.org, beyond what OpenAI's client insists on."""
+
+
 @pytest.fixture
 async def client(server: LiveServer) -> AsyncIterator[openai.AsyncOpenAI]:
     async with _client_of(server) as opened:
@@ -119,6 +156,14 @@ async def test_what_was_asked_is_repeated(client: openai.AsyncOpenAI) -> None:
     }
     response = await client.responses.create(**ASKED, **asked)
     assert {name: getattr(response, name) for name in asked} == asked
+
+
+async def test_a_response_has_what_open_responses_wants(server: LiveServer) -> None:
+    tool = {"type": "function", "name": "f"}
+    answer = await server.client.post("/v1/responses", json={**ASKED, "tools": [tool]})
+    assert answer.json().keys() >= OPEN_RESPONSES
+    assert answer.json()["tools"] == [{**tool, "description": None, "parameters": None, "strict": True}]
+    assert answer.json()["reasoning"] == {"effort": None, "summary": None}
 
 
 async def test_max_output_tokens_cut_the_answer(client: openai.AsyncOpenAI) -> None:
