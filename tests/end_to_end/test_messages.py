@@ -1,10 +1,11 @@
 """Anthropic's messages on the starter model, by Anthropic's own client."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import anthropic
 import pytest
+from pydantic import BaseModel, Field
 
 from tests.end_to_end.live_process import LiveProcess
 
@@ -65,3 +66,42 @@ def test_a_prompt_beyond_the_window_is_counted_and_refused(client: anthropic.Ant
 def test_more_than_the_window_holds_may_be_asked_for(client: anthropic.Anthropic) -> None:
     message = client.messages.create(**{**ASKED, "max_tokens": 20_000}, stop_sequences=["Paris"], extra_body=GREEDY)
     assert message.stop_sequence == "Paris"
+
+
+class Place(BaseModel):
+    city: str = Field(max_length=20)
+
+
+WEATHER: Any = {"name": "weather", "description": "Tells the weather.", "input_schema": Place.model_json_schema()}
+
+
+def test_a_tool_that_must_be_called_is_called_and_its_result_is_read(client: anthropic.Anthropic) -> None:
+    question: Any = {"role": "user", "content": "What is the weather in Rome?"}
+    forced: Any = {"tools": [WEATHER], "tool_choice": {"type": "tool", "name": "weather"}, "extra_body": GREEDY}
+    with client.messages.stream(model="starter", max_tokens=80, messages=[question], **forced) as stream:
+        pieces = [event.partial_json for event in stream if event.type == "input_json"]
+        message = stream.get_final_message()
+    [call] = message.content
+    assert (call.type, message.stop_reason) == ("tool_use", "tool_use")
+    assert call.type == "tool_use"
+    assert Place.model_validate_json("".join(pieces)) == Place.model_validate(call.input)
+    result: Any = {"type": "tool_result", "tool_use_id": call.id, "content": "Sunny."}
+    turns: Any = [question, message.to_param(), {"role": "user", "content": [result]}]
+    asked: Any = {"model": "starter", "messages": turns, "tools": [WEATHER]}
+    answer = client.messages.create(**asked, max_tokens=8, extra_body=GREEDY)
+    assert answer.usage.output_tokens == 8
+    prompt_tokens = answer.usage.input_tokens + (answer.usage.cache_read_input_tokens or 0)
+    assert client.messages.count_tokens(**asked).input_tokens == prompt_tokens
+
+
+class Rating(BaseModel):
+    """The client tells a model of lengths and ranges in words only, so there are none."""
+
+    city: Literal["Rome", "Oslo"]
+    warm: bool
+
+
+def test_a_class_is_filled(client: anthropic.Anthropic) -> None:
+    asked: Any = {"role": "user", "content": "Rate a city, as JSON."}
+    message = client.messages.parse(model="starter", max_tokens=60, messages=[asked], output_format=Rating)
+    assert isinstance(message.parsed_output, Rating)

@@ -72,7 +72,7 @@ def anthropic_routes(cortex: Cortex, defaults: ChatDefaults, in_flight: InFlight
     async def create_message() -> Response:
         """Answers a chat, in one piece or, with `stream`, as it is generated."""
         body = await read_body(CreateMessageBody)
-        asked, warnings = await thinking_if_able(body.to_domain(defaults), cortex.describe_model)
+        asked, warnings = await thinking_if_able(body.to_domain(defaults), cortex.describe_model.while_loaded)
         generation = cortex.generate_text(asked)
         options = AnswerOptions(
             max_tokens=body.max_tokens, shows_thinking=body.shows_thinking, warnings=(*warnings, *body.warnings)
@@ -96,7 +96,7 @@ def anthropic_routes(cortex: Cortex, defaults: ChatDefaults, in_flight: InFlight
     async def count_message_tokens() -> Response:
         """Tells how many tokens a chat's prompt has, without answering it; a model is loaded for it."""
         body = await read_body(CountTokensBody)
-        asked, _ = await thinking_if_able(body.to_domain(defaults), cortex.describe_model)
+        asked, _ = await thinking_if_able(body.to_domain(defaults), cortex.describe_model.while_loaded)
         async with in_flight.work():
             return json_response(TokenCount(input_tokens=await cortex.count_prompt(asked)))
 
