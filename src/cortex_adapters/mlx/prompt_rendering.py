@@ -21,7 +21,6 @@ from cortex_adapters.mlx.raw_prompts import encode_prompt, longest_text
 from cortex_adapters.mlx.tool_form import ToolForm
 from cortex_adapters.mlx.tool_use import ToolUse
 from cortex_domain.errors import CortexError, GeneratorFailedError, InvalidModelError, InvalidRequestError
-from cortex_domain.language_models import ModelId
 from cortex_domain.messages import Message
 
 RENDERING_DEADLINE_S = 10.0
@@ -171,17 +170,24 @@ class PromptQueue:
 
     def _tell(self, job: Job, outcome: RenderedPrompt | Exception) -> None:
         if isinstance(outcome, Exception):
-            outcome = RenderedPrompt(job=job, outcome=self._translated(job.model_id, outcome))
+            outcome = RenderedPrompt(job=job, outcome=self._translated(job, outcome))
         self._on_rendered(outcome)
 
-    def _translated(self, model_id: ModelId, error: Exception) -> CortexError:
+    def _translated(self, job: Job, error: Exception) -> CortexError:
         if isinstance(error, CortexError):
             return error
         if isinstance(error, TimeoutError | MemoryError):
-            reason = f"its chat template did not end within {self._deadline_s:g} s and the memory at hand"
-            return InvalidModelError(model_id=model_id, reason=reason)
+            return self._too_long(job)
         # Only the type: what a tokenizer says of a text may quote it.
         return GeneratorFailedError(f"The prompt could not be rendered: {type(error).__name__}.")
+
+    def _too_long(self, job: Job) -> CortexError:
+        within = f"within {self._deadline_s:g} s and the memory at hand"
+        if job.counts_only:  # of any length, so it need not be the template's fault
+            return InvalidRequestError(
+                f"The prompt could not be counted {within}. Shorten the messages.", parameter="messages"
+            )
+        return InvalidModelError(model_id=job.model_id, reason=f"its chat template did not end {within}")
 
 
 def _compiled(job: Job, compile_grammar: CompileGrammar | None) -> CompiledGrammar | None:

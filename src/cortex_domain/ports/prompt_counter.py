@@ -21,8 +21,7 @@ class PromptCounter(Protocol):
 
         Raises:
             UnsupportedCapabilityError: The request needs what the text generator does not declare.
-            InvalidRequestError: The model cannot take this request.
-            InvalidModelError: The model's own chat template does not end.
+            InvalidRequestError: The model cannot take this request, or counting its prompt takes too long.
             ModelNotLoadedError: The model is not in memory.
             GeneratorBusyError: Too many requests wait.
             DeadlineExceededError: `timeout_s` has passed.

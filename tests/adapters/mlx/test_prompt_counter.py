@@ -3,13 +3,14 @@
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 
 from cortex_adapters.fake import FakeClock
-from cortex_adapters.mlx import engine_host
+from cortex_adapters.mlx import engine_host, prompt_rendering
 from cortex_adapters.mlx.engine_host import EngineHost
 from cortex_adapters.mlx.engine_monitor import MlxEngineMonitor
 from cortex_adapters.mlx.model_loader import MlxModelLoader
@@ -74,9 +75,12 @@ async def test_too_many_at_once_are_refused(watched: WatchedHost, monkeypatch: p
         await _generator(watched.host).count_prompt(REQUEST)
 
 
-async def test_a_count_is_held_to_its_deadline(watched: WatchedHost) -> None:
+async def test_a_count_is_held_to_its_deadline(watched: WatchedHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(prompt_rendering, "render_prompt", lambda *_, **__: over.wait(60))
     with pytest.raises(DeadlineExceededError):
-        await _generator(watched.host).count_prompt(replace(REQUEST, timeout_s=1e-9))
+        await _generator(watched.host).count_prompt(replace(REQUEST, timeout_s=0.05))
+    over.set()
     assert watched.host.waiting_jobs == 0
 
 

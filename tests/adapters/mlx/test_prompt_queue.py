@@ -2,6 +2,7 @@
 
 import queue
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -151,6 +152,14 @@ def test_a_template_that_does_not_end_is_stopped_and_the_next_one_runs() -> None
     assert "did not end" in outcome.reason
     rendering.add(2, WordTokenizer(CHAT))
     assert rendering.outcome() == (4, 5, 9)
+
+
+def test_a_count_that_takes_too_long_is_not_blamed_on_the_model() -> None:
+    rendering = Rendering(deadline_s=0.2)
+    rendering.queue.add(replace(_job(1), counts_only=True), WordTokenizer(ENDLESS), context_window=None)
+    outcome = rendering.outcome()
+    assert isinstance(outcome, InvalidRequestError)
+    assert outcome.parameter == "messages"
 
 
 def test_a_refusal_is_passed_on(rendering: Rendering) -> None:
