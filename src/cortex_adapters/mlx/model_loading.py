@@ -1,6 +1,7 @@
 """Loads a model with all that belongs to it, and measures what it takes."""
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -132,7 +133,7 @@ def load_language_model(
     _compare(files.model_id, estimate, memory)
     thinking, special_texts = thinking_form_of(tokenizer), _special_texts_of(tokenizer)
     with blaming_the_files(files.model_id):
-        tools = ToolForm(tokenizer, special_texts, text_form_in(Path(files.directory)))
+        tools = ToolForm(tokenizer, special_texts | _bracketed_texts_of(tokenizer), text_form_in(Path(files.directory)))
     return LanguageModel(
         id=files.model_id,
         network=network,
@@ -226,6 +227,12 @@ def _compare(model_id: ModelId, estimate: ModelMemory, memory: ModelMemory) -> N
     """Says so when a model is not what its files promised; the guard goes on with what was measured."""
     if not estimate.resembles(memory):
         logger.warning("The memory of %s was estimated as %s and is %s", model_id, estimate, memory)
+
+
+def _bracketed_texts_of(tokenizer: Any) -> frozenset[str]:  # noqa: ANN401 - the wrapper hands on the tokenizer's own
+    """Finds the tokens that llguidance takes for special by their form, whatever the tokenizer says of them."""
+    added = (token.content for token in tokenizer.added_tokens_decoder.values())
+    return frozenset(text for text in added if re.fullmatch(r"<[^<>\s]+>", text))
 
 
 def _special_texts_of(tokenizer: Any) -> frozenset[str]:  # noqa: ANN401 - the wrapper hands on the tokenizer's own

@@ -1,7 +1,9 @@
 """What a model thinks is told apart from what it says: on scripted models, whose templates open the thoughts or not."""
 
 import itertools
+import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,7 +32,9 @@ from cortex_domain.generation import (
 )
 from cortex_domain.language_models import ModelFiles, ModelId
 from cortex_domain.messages import Message, ReasoningPart, Role, TextPart, user_message
+from cortex_domain.output_constraints import ChoiceOutput
 from cortex_domain.token_logprobs import TokenLogprob
+from cortex_domain.tools import ToolDefinition
 from tests.adapters.mlx.engine_jobs import make_job
 from tests.adapters.mlx.scripted_model import write_scripted_model
 
@@ -291,3 +295,43 @@ def test_where_a_template_looks_for_earlier_thoughts(template: str, key: str | N
 def test_what_follows_a_mark_is_not_lost() -> None:
     script = list(itertools.chain.from_iterable(ThoughtText(FORM, is_open=False).push(text) for text in ["x<t>y</t>z"]))
     assert script == [TextDelta(text="x<t>y</t>z")]
+
+
+CALLER = ModelId("tests/caller")
+CALL = '{"name": "look_up", "arguments": {"word":"two"}}'
+CALLING_TEMPLATE = (
+    "{% if tools %}<tools>{{ tools | length }}</tools>{% endif %}"
+    "{% for m in messages %}{{ m.role[0] }}={{ m.content }};"
+    "{% for tool_call in m.tool_calls or [] %}<tool_call>{{ tool_call.name }}</tool_call>{% endfor %}{% endfor %}a:"
+)
+LOOK_UP = ToolDefinition(
+    name="look_up",
+    description="Looks a word up.",
+    parameters={"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]},
+)
+
+
+async def test_a_model_thinks_before_it_calls(host: EngineHost, tmp_path: Path) -> None:
+    files = write_scripted_model(
+        tmp_path,
+        CALLER,
+        script=f":<think>{THOUGHTS}</think><tool_call>{CALL}</tool_call><|end|>",
+        marks=("<think>", "</think>", "<tool_call>", "</tool_call>", CALL),
+        chat_template=CALLING_TEMPLATE,
+    )
+    await host.load(files)
+    generator = MlxTextGenerator(host=host, clock=FakeClock(), default_max_tokens=40)
+    result = await _answer(generator, CALLER, tools=(LOOK_UP,))
+    await host.unload(CALLER)
+    [call] = result.choices[0].tool_calls
+    assert (result.reasoning, result.text) == (THOUGHTS, "")
+    assert (call.name, json.loads(call.arguments)) == ("look_up", {"word": "two"})
+    assert result.finish_reason is FinishReason.TOOL_CALLS
+    assert result.usage.reasoning_tokens == len(THOUGHTS) + 2
+
+
+async def test_a_bound_answer_begins_behind_the_thoughts(generator: MlxTextGenerator) -> None:
+    """Not before them, where it would forbid to think, nor within them."""
+    for model_id in TEMPLATES:
+        result = await _answer(generator, model_id, output=ChoiceOutput(choices=(ANSWER,)))
+        assert (result.reasoning, result.text, result.finish_reason) == (THOUGHTS, ANSWER, FinishReason.STOP)
