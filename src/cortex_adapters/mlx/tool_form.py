@@ -58,13 +58,22 @@ class ToolForm:
     def template_takes_tools(self) -> bool:
         """Whether the template has a place for tools. It runs the template, so let no engine wait for it."""
         tool = {"type": "function", "function": {"name": _PROBE, "description": "", "parameters": {"type": "object"}}}
+        return _PROBE in (self._rendered([{"role": "user", "content": "?"}], tools=[tool]) or "")
+
+    @cached_property
+    def _writes_arguments_as_text(self) -> bool:
+        """Whether the template takes the arguments of a call as JSON text only; most take the object."""
+        return self._rendered(_chat_with_call({})) is None and self._rendered(_chat_with_call("{}")) is not None
+
+    def _rendered(self, conversation: Conversation, **arguments: object) -> str | None:
+        """Renders a chat; None when the template refuses it."""
         try:
             rendered: str = self._tokenizer.apply_chat_template(
-                [{"role": "user", "content": "?"}], tokenize=False, add_generation_prompt=True, tools=[tool]
+                conversation, tokenize=False, add_generation_prompt=True, **arguments
             )
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError):
-            return False
-        return _PROBE in rendered
+            return None
+        return rendered
 
     @cached_property
     def syntax(self) -> ToolSyntax:
@@ -124,7 +133,8 @@ class ToolForm:
         tools = [] if use is None else [_without_control(tool, take_out) for tool in use.tools]
         if self.template_takes_tools:
             offered = [{"type": "function", "function": tool} for tool in tools]
-            return _with_tool_messages(messages, write, take_out), offered
+            written = _with_tool_messages(messages, write, take_out)
+            return (_with_arguments_as_text(written) if self._writes_arguments_as_text else written), offered
         return self._text_form.conversation(messages, tools, write=write, take_out=take_out), []
 
 
@@ -140,6 +150,23 @@ def _with_tool_messages(messages: Sequence[Message], write: WriteMessage, take_o
         elif message.role is not Role.TOOL:
             conversation.append(write(message))
     return conversation
+
+
+def _with_arguments_as_text(conversation: Conversation) -> Conversation:
+    for message in conversation:
+        for call in message.get("tool_calls", ()):
+            call["function"]["arguments"] = json.dumps(call["function"]["arguments"], ensure_ascii=False)
+    return conversation
+
+
+def _chat_with_call(arguments: object) -> Conversation:
+    """Writes a chat with a call, to find out how a template takes it."""
+    call = {"id": "0" * _ID_CHARACTERS, "type": "function", "function": {"name": _PROBE, "arguments": arguments}}
+    return [
+        {"role": "user", "content": "?"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": call["id"], "name": _PROBE, "content": "!"},
+    ]
 
 
 def _written_result(result: ToolResultPart, name: str, take_out: TakeOut) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """How models are told of tools, in their templates or in text, and what their calls are held to."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,18 +40,22 @@ def use(**changes: Any) -> ToolUse:
 
 
 @pytest.fixture(scope="module")
-def textual(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
+def textual(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LanguageModel]:
     """A model whose template has no place for tools."""
-    return load_language_model(write_tiny_model(tmp_path_factory.mktemp("textual")))
+    model = load_language_model(write_tiny_model(tmp_path_factory.mktemp("textual")))
+    yield model
+    model.grammars.close()
 
 
 @pytest.fixture(scope="module")
-def templated(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
+def templated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LanguageModel]:
     """A model whose template has one, in a syntax that mlx-lm does not know."""
     files = write_tiny_model(tmp_path_factory.mktemp("templated"))
     config = Path(files.directory) / "tokenizer_config.json"
     write_json(config, {**json.loads(config.read_text()), "chat_template": TEMPLATE})
-    return load_language_model(files)
+    model = load_language_model(files)
+    yield model
+    model.grammars.close()
 
 
 def rendered(model: LanguageModel, messages: list[Message], tools: ToolUse | None) -> tuple[str, tuple[int, ...]]:
@@ -73,6 +78,14 @@ def test_a_template_gets_tools_calls_and_results(templated: LanguageModel) -> No
     assert f"a:({call_id} look [('at', 'x')])" in text
     assert f"t:blue{call_id}look" in text
     assert templated.tools.syntax is WHOLE_ANSWER
+
+
+def test_a_template_that_takes_arguments_as_text_gets_text(tmp_path: Path) -> None:
+    files = write_tiny_model(tmp_path)
+    template = TEMPLATE.replace("c.function.arguments.items() | list", "'>' + c.function.arguments")
+    config = tmp_path / "tokenizer_config.json"
+    write_json(config, {**json.loads(config.read_text()), "chat_template": template})
+    assert 'look >{"at": "x"})' in rendered(load_language_model(files), CHAT, use())[0]
 
 
 def test_a_chat_with_calls_needs_no_tools(templated: LanguageModel, textual: LanguageModel) -> None:
