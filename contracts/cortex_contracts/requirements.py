@@ -121,6 +121,7 @@ REQUIREMENTS: Mapping[str, str] = MappingProxyType(
         "text_generator.single_tool_call": "Without parallel calls an answer has one call.",
         "text_generator.tool_call_deltas": "The deltas of a call name it first, and add up to it.",
         "text_generator.tool_results_are_read": "Calls made before and their results are part of the prompt.",
+        "text_generator.echo": "If declared, an answer begins with its prompt when asked to; else refused.",
         "text_generator.image_input": "If declared, an image is accepted; else refused.",
         "text_generator.audio_input": "If declared, a sound is accepted; else refused.",
         "text_generator.refused_on_entering": "A refusal is raised on entering, before any event.",

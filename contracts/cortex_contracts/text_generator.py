@@ -451,6 +451,18 @@ class TextGeneratorContract:
         long = await read(harness.generator, with_result(harness.files, "It is 20 degrees, as warm as it has to be."))
         assert long.started.prompt_tokens > short.started.prompt_tokens
 
+    @checks("text_generator.echo")
+    async def test_echo(self, harness: TextGeneratorHarness) -> None:
+        """Has a prompt given back, which is not among the tokens drawn."""
+        request = replace(chat(harness.files), messages=(), prompt=COUNTING)
+        if await _is_refused(harness, Capability.ECHO, replace(request, echo=True)):
+            return
+        echoed = await read(harness.generator, replace(request, echo=True))
+        tokens = echoed.finished.usage.completion_tokens
+        assert echoed.text.startswith(COUNTING)
+        assert len(echoed.text) > len(COUNTING)
+        assert tokens <= 12
+
     @checks("text_generator.image_input")
     async def test_image_input(self, harness: TextGeneratorHarness) -> None:
         """Sends a picture of one pixel."""

@@ -150,6 +150,7 @@ class GenerationRequest:
             never does. None leaves it to the model.
         logprobs: Has each token of the answer told with its log-probability, and with so many of the most probable
             tokens in its place, 0 to 20; tokens of the reasoning are not told. None tells nothing of tokens.
+        echo: Whether each answer begins with the prompt; with `logprobs` its tokens are told too.
         tools: What the model may ask the caller to do, up to 128; the answer then may consist of tool calls.
         tool_choice: Whether the model uses tools, and which.
         parallel_tool_calls: Whether one answer may hold several calls.
@@ -171,6 +172,7 @@ class GenerationRequest:
     output: OutputConstraint | None = None
     reasoning_effort: ReasoningEffort | None = None
     logprobs: int | None = None
+    echo: bool = False
     tools: tuple[ToolDefinition, ...] = ()
     tool_choice: ToolChoice = field(default_factory=ToolChoice)
     parallel_tool_calls: bool = True
@@ -200,22 +202,31 @@ class GenerationRequest:
     @property
     def needs(self) -> Mapping[Capability, str]:
         """Capabilities that this request needs, each with the parameter that needs it."""
+        wanted = {
+            (Capability.CHOICES, "n"): self.n > 1,
+            (Capability.REASONING_EFFORT, "reasoning_effort"): self.wants_reasoning,
+            (Capability.LOGPROBS, "logprobs"): self.logprobs is not None,
+            (Capability.ECHO, "echo"): self.echo,
+            (Capability.RAW_PROMPT, "prompt"): self.prompt is not None,
+        }
+        needs = {**self.sampling.needs, **{capability: name for (capability, name), is_so in wanted.items() if is_so}}
+        return {**needs, **self._needs_of_messages(), **self._needs_of_output()}
+
+    @property
+    def wants_reasoning(self) -> bool:
+        """Whether the model is asked to think."""
+        return self.reasoning_effort not in (None, ReasoningEffort.NONE)
+
+    def _needs_of_output(self) -> Mapping[Capability, str]:
+        return {} if self.output is None else {self.output.capability: "output"}
+
+    def _needs_of_messages(self) -> Mapping[Capability, str]:
         parts = [part for message in self.messages for part in message.parts]
-        needs = dict(self.sampling.needs)
+        needs: dict[Capability, str] = {}
         if any(isinstance(part, ImagePart) for part in parts):
             needs[Capability.IMAGE_INPUT] = "messages"
         if any(isinstance(part, AudioPart) for part in parts):
             needs[Capability.AUDIO_INPUT] = "messages"
-        if self.n > 1:
-            needs[Capability.CHOICES] = "n"
-        if self.output is not None:
-            needs[self.output.capability] = "output"
-        if self.reasoning_effort not in (None, ReasoningEffort.NONE):
-            needs[Capability.REASONING_EFFORT] = "reasoning_effort"
-        if self.logprobs is not None:
-            needs[Capability.LOGPROBS] = "logprobs"
-        if self.prompt is not None:
-            needs[Capability.RAW_PROMPT] = "prompt"
         if self.offered_tools:
             needs[Capability.TOOLS] = "tools"
         elif any(message.tool_calls or message.tool_results for message in self.messages):
@@ -224,11 +235,13 @@ class GenerationRequest:
 
     def _require_one_beginning(self) -> None:
         if self.prompt is None:
+            if self.echo:
+                raise InvalidRequestError("Only a prompt can be given back, not messages.", parameter="echo")
             if not self.messages:
                 raise InvalidRequestError("A request needs at least one message.", parameter="messages")
             return
-        if self.messages:
-            raise InvalidRequestError("Send messages or a prompt, not both.", parameter="prompt")
+        if self.messages or self.wants_reasoning:
+            raise InvalidRequestError("A prompt goes without messages and reasoning.", parameter="prompt")
         if not self.prompt:
             raise InvalidRequestError("A prompt must not be empty.", parameter="prompt")
         if isinstance(self.prompt, str):

@@ -81,6 +81,7 @@ class Capability(StrEnum):
     REASONING_EFFORT = "reasoning_effort"
     LOGPROBS = "logprobs"
     RAW_PROMPT = "raw_prompt"
+    ECHO = "echo"
     TOOLS = "tools"
 
 

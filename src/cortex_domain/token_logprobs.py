@@ -19,7 +19,7 @@ class TokenLogprob:
         token_id: The token.
         text: What it says alone; a part of a character reads as U+FFFD.
         bytes: What it says, 0 to 255 each: those of all tokens in a row are the UTF-8 of their text.
-        logprob: -9999 to 0; -9999 stands for a probability of 0 too.
+        logprob: -9999 to 0; -9999 stands for a probability of 0 too. The first token of a prompt follows nothing: 0.
         top: The most probable tokens in its place, the most probable first, as many as were asked for; the token itself
             need not be among them. Alternatives have none of their own.
     """

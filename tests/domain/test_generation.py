@@ -198,6 +198,20 @@ def test_a_prompt_has_tokens_or_whole_characters(prompt: str | tuple[int, ...]) 
     assert caught.value.parameter == "prompt"
 
 
+def test_only_a_prompt_can_be_given_back() -> None:
+    needs = GenerationRequest(model=ModelId("a/b"), prompt="x", echo=True).needs
+    assert needs == {Capability.RAW_PROMPT: "prompt", Capability.ECHO: "echo"}
+    with pytest.raises(InvalidRequestError) as caught:
+        replace(REQUEST, echo=True)
+    assert caught.value.parameter == "echo"
+
+
+def test_a_prompt_is_not_thought_about() -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        GenerationRequest(model=ModelId("a/b"), prompt="x", reasoning_effort=ReasoningEffort.LOW)
+    assert caught.value.parameter == "prompt"
+
+
 @pytest.mark.parametrize("logprobs", [0, 20])
 def test_logprobs_need_a_capability(logprobs: int) -> None:
     assert replace(REQUEST, logprobs=logprobs).needs == {Capability.LOGPROBS: "logprobs"}

@@ -105,9 +105,14 @@ def ignores_logprobs(request: GenerationRequest) -> GenerationRequest:
     return replace(request, logprobs=None)
 
 
+def ignores_echo(request: GenerationRequest) -> GenerationRequest:
+    """Gives no prompt back."""
+    return replace(request, echo=False)
+
+
 def answers_prompts(request: GenerationRequest) -> GenerationRequest:
     """Takes a prompt for what a user says in a chat."""
-    if request.prompt is None:
+    if request.prompt is None or request.echo:
         return request
     text = request.prompt if isinstance(request.prompt, str) else COUNTING
     return replace(request, prompt=None, messages=(user_message(text),))

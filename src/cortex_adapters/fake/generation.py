@@ -1,7 +1,7 @@
 """One answer of the fake text generator, from its first event to its last."""
 
 import math
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 from cortex_adapters.fake.scripted_reply import ScriptedReply, Token
 from cortex_domain.errors import ModelNotLoadedError
@@ -33,6 +33,7 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
         loader: Tells which models are loaded.
         clock: Tells the time and waits for the reply's delays.
         tell_token: Describes a piece as a token; None when nobody asked.
+        echoed: The words of the prompt, when it is given back.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
         loader: ModelLoader,
         clock: Clock,
         tell_token: Callable[[str], TokenLogprob] | None = None,
+        echoed: Sequence[str] = (),
     ) -> None:
         self._request = request
         self._reply = reply
@@ -55,6 +57,7 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
         self._loader = loader
         self._clock = clock
         self._tell_token = tell_token
+        self._echoed = echoed
         self._stop_filter = StopTextFilter(request.stop)
         self._untold_tokens = UntoldTokens()
         self._accepted_s = clock.monotonic_s()
@@ -102,6 +105,9 @@ class FakeGeneration(AsyncIterator[GenerationEvent]):
             yield 0.0
             yield PrefillProgress(processed_tokens=processed_tokens, total_tokens=self._prompt_tokens)
         self._prefilled_s = self._clock.monotonic_s()
+        if self._echoed:
+            tokens = [self._tell_token(word) for word in self._echoed] if self._tell_token else []
+            yield TextDelta(text="".join(self._echoed), logprobs=tuple(tokens))
         for piece in self._thoughts:
             yield self._delay_s
             self._reasoning_tokens += 1

@@ -181,6 +181,7 @@ class FakeTextGenerator(TextGenerator, GenerationSuspender, PromptCounter):
                 loader=self._loader,
                 clock=self._clock,
                 tell_token=None if request.logprobs is None else partial(self._tell_token, request.logprobs),
+                echoed=self._prompt_words(request.prompt) if request.echo and request.prompt is not None else (),
             )
             for _ in range(request.n)
         ]

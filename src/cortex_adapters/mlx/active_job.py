@@ -10,6 +10,7 @@ from cortex_adapters.mlx.answer_text import AnswerText
 from cortex_adapters.mlx.batch_sampling import RowSampler
 from cortex_adapters.mlx.grammar_compiler import CompiledGrammar
 from cortex_adapters.mlx.jobs import Job, JobProgress
+from cortex_adapters.mlx.prompt_echo import PromptEcho
 from cortex_adapters.mlx.thought_text import Piece
 from cortex_adapters.mlx.token_constraint import TokenConstraint
 from cortex_adapters.mlx.tool_call_reader import ToolCallReader
@@ -41,6 +42,7 @@ class ActiveJob:
         copies: "Sequence[ActiveJob]" = (),
         grammar: CompiledGrammar | None = None,
         calls: ToolCallReader | None = None,
+        echo: PromptEcho | None = None,
     ) -> None:
         self.job = job
         self.max_tokens = max_tokens
@@ -52,6 +54,7 @@ class ActiveJob:
         self._prompt = progress.prompt
         self._text = text
         self._calls = calls
+        self._echo = echo
         self._unread_logprobs: tuple[TokenLogprob, ...] = ()
         self._answer = list(progress.answer)
         self._row_cached_tokens = 0
@@ -67,13 +70,22 @@ class ActiveJob:
     def progress(self) -> JobProgress:
         """How far the job is."""
         return JobProgress(
-            prompt=self._prompt, answer=tuple(self._answer), first_token_s=self._first_token_s, untold=self.untold
+            prompt=self._prompt,
+            answer=tuple(self._answer),
+            first_token_s=self._first_token_s,
+            untold=self.untold,
+            has_echoed=self.job.echo and self._echo is None,
         )
 
     @property
     def untold(self) -> tuple[TokenLogprob, ...]:
         """The last tokens drawn, of which its reader has not been told; none unless it asked."""
         return (*self._unread_logprobs, *self._text.untold)
+
+    @property
+    def reads_whole_prompt(self) -> bool:
+        """Whether no token of its prompt may be computed already, because each is told."""
+        return self._echo is not None and self._echo.tells_tokens
 
     @property
     def with_copies(self) -> "Sequence[ActiveJob]":
@@ -89,6 +101,7 @@ class ActiveJob:
             position=len(self._answer),
             constraint=self._constraint,
             logprobs=self.job.logprobs,
+            prompt_reader=None if self._echo is None else self._echo.begin(),
         )
 
     def part(self) -> "Sequence[ActiveJob]":
@@ -96,7 +109,12 @@ class ActiveJob:
         copies, self.copies = self.copies, ()
         for copy in copies:
             copy.take_reuse(self._row_cached_tokens, None)
+            copy.take_echo(self._echo)
         return copies
+
+    def take_echo(self, echo: PromptEcho | None) -> None:
+        """Takes what the job that read the prompt for it gives back of it."""
+        self._echo = echo
 
     @property
     def longest_tokens(self) -> int:
@@ -141,6 +159,9 @@ class ActiveJob:
         self._prefill_ended_s = time.monotonic()
         total_tokens = len(self._prompt)
         yield PrefillProgress(processed_tokens=min(processed_tokens, total_tokens), total_tokens=total_tokens)
+        if unread_tokens == 0 and self._echo is not None:
+            yield self._echo.as_delta()
+            self._echo = None
 
     def take_token(
         self, token: int, finish_reason: str | None, logprob: TokenLogprob | None = None

@@ -193,7 +193,7 @@ class LeanPromptBatch(PromptProcessingBatch):
             for cache in self.prompt_cache:
                 cache.prepare(lengths=[len(piece) for piece in tokens], right_padding=padding)
         rows = [piece + [0] * padded for piece, padded in zip(tokens, padding, strict=True)]
-        self.model(mx.array(rows), cache=self.prompt_cache)
+        self._let_read(self.model(mx.array(rows), cache=self.prompt_cache), [len(piece) for piece in tokens])
         if any(padding):
             for cache in self.prompt_cache:
                 cache.finalize()
@@ -216,6 +216,12 @@ class LeanPromptBatch(PromptProcessingBatch):
         whole = copy.copy(self)
         self._let_go()
         return whole
+
+    def _let_read(self, logits: mx.array, lengths: Sequence[int]) -> None:
+        """Gives the logits, shape (rows, tokens, vocabulary), to the rows that want theirs."""
+        for row, (sampler, length) in enumerate(zip(cast("list[Any]", self.samplers), lengths, strict=True)):
+            if sampler.prompt_reader is not None:
+                sampler.prompt_reader.take(logits[row, :length])
 
     def _let_go(self) -> None:
         self.uids, self.prompt_cache, self.tokens = [], [], []

@@ -7,6 +7,7 @@ all: the same few operations for 64 rows as for one.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import mlx.core as mx
 
@@ -19,6 +20,13 @@ _MASK_32 = 2**32 - 1
 _MASK_64 = 2**64 - 1
 
 
+class PromptReader(Protocol):
+    """Learns what the model says of a prompt's tokens."""
+
+    def take(self, logits: mx.array, /) -> None:
+        """Takes the logits behind the next tokens of the prompt, shape (tokens, vocabulary)."""
+
+
 @dataclass(slots=True)
 class RowSampler:
     """How one row draws, and where in its answer it is.
@@ -28,12 +36,14 @@ class RowSampler:
         position: Number of the next token of the answer, counted from 0.
         constraint: What the answer is held to; None leaves it free.
         logprobs: Alternatives that are told with each token; None tells nothing of tokens.
+        prompt_reader: Is given the logits of the row's prompt; None leaves them uncomputed.
     """
 
     sampling: SamplingParameters
     position: int = 0
     constraint: TokenConstraint | None = None
     logprobs: int | None = None
+    prompt_reader: PromptReader | None = None
 
     @property
     def is_greedy(self) -> bool:

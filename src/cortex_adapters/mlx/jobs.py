@@ -38,6 +38,7 @@ class Job:
         reasoning_effort: How long the model may think before it answers; None leaves it to the model.
         prompt: The text, or its tokens, to continue as it stands; None continues the chat.
         logprobs: Alternatives that are told with each token of the answer; None tells nothing of tokens.
+        echo: Whether the prompt is given back before the answer.
         tools: What the answer may call, and must; None when there are no tools.
         counts_only: Whether it is over once it is accepted, because only the length of its prompt is wanted.
     """
@@ -57,6 +58,7 @@ class Job:
     grammar: Grammar | None = None
     prompt: str | tuple[int, ...] | None = None
     logprobs: int | None = None
+    echo: bool = False
     tools: ToolUse | None = None
     counts_only: bool = False
     reasoning_effort: ReasoningEffort | None = None
@@ -84,12 +86,14 @@ class JobProgress:
         answer: Token ids drawn so far.
         first_token_s: When the first of them was drawn, by `time.monotonic`; None before that.
         untold: The last of them, when the job tells of its tokens and their text is held back.
+        has_echoed: Whether its reader has been given the prompt back.
     """
 
     prompt: tuple[int, ...]
     answer: tuple[int, ...] = ()
     first_token_s: float | None = None
     untold: tuple[TokenLogprob, ...] = ()
+    has_echoed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ from cortex_adapters.mlx.model_prefixes import FoundPrefix, ModelPrefixes
 from cortex_adapters.mlx.prefill_pacing import MAX_ROW_TOKENS, PrefillPacing
 from cortex_adapters.mlx.prefix_cache import PrefixCache
 from cortex_adapters.mlx.prefix_tree import BLOCK_TOKENS
+from cortex_adapters.mlx.prompt_echo import PromptEcho
 from cortex_adapters.mlx.row_admission import next_in, who_makes_room
 from cortex_adapters.mlx.speculative_generation import SpeculativeBatchGenerator
 from cortex_adapters.mlx.step_logprobs import token_logprob
@@ -105,7 +106,7 @@ class ModelBatch:
         try:
             activate = partial(self._activate, progress=progress, max_tokens=max_tokens, grammar=grammar)
             active = activate(job, copies=[activate(copy) for copy in job.as_copies()])
-            if not self._fetching.add(active):
+            if active.reads_whole_prompt or not self._fetching.add(active):
                 self._enqueue(active)
         except Exception as error:
             logger.exception("Job %s was not admitted", job.id)
@@ -148,8 +149,20 @@ class ModelBatch:
             tells_tokens=job.logprobs is not None,
         )
         return ActiveJob(
-            job, progress, text, max_tokens=max_tokens, copies=copies, grammar=grammar, calls=self._calls_of(job)
+            job,
+            progress,
+            text,
+            max_tokens=max_tokens,
+            copies=copies,
+            grammar=grammar,
+            calls=self._calls_of(job),
+            echo=self._echo_of(job, progress),
         )
+
+    def _echo_of(self, job: Job, progress: JobProgress) -> PromptEcho | None:
+        if job.prompt is None or not job.echo or progress.has_echoed:
+            return None
+        return PromptEcho(job.prompt, progress.prompt, self.language_model.token_bytes, alternatives=job.logprobs)
 
     def _calls_of(self, job: Job) -> ToolCallReader | None:
         if job.tools is None:
@@ -340,6 +353,9 @@ class ModelBatch:
         active = self._jobs.get(uid)
         if active is None:
             return 0, ()  # a warm-up
+        if active.reads_whole_prompt:
+            active.take_reuse(0, None)
+            return 0, ()
         prompt_tokens = len(active.progress.prompt)
         found = self._prefixes.find(
             active.job.owner, tokens, worth_tokens=self._pacing.tokens_read_in(reuse_overhead_s())

@@ -7,7 +7,7 @@ from dataclasses import replace
 from cortex_adapters.mlx.job_stream import JobStream
 from cortex_adapters.mlx.jobs import Job, JobId, JobProgress, JobStep
 from cortex_domain.errors import CortexError
-from cortex_domain.events import GenerationFinished, PrefillProgress
+from cortex_domain.events import GenerationFinished, PrefillProgress, TextDelta
 from cortex_domain.generation import FinishReason, GenerationTimings, TokenUsage
 from cortex_domain.token_logprobs import TokenLogprob
 
@@ -41,6 +41,7 @@ class OpenJob:
         self._prompt: tuple[int, ...] | None = None
         self._answer: list[int] = []
         self._untold: tuple[TokenLogprob, ...] = ()
+        self._has_echoed = False
         self._processed_tokens = 0
         self._first_token_s: float | None = None
         self._set_aside_s = 0.0
@@ -71,7 +72,11 @@ class OpenJob:
         if self._prompt is None:
             return None
         return JobProgress(
-            prompt=self._prompt, answer=tuple(self._answer), first_token_s=self._first_token_s, untold=self._untold
+            prompt=self._prompt,
+            answer=tuple(self._answer),
+            first_token_s=self._first_token_s,
+            untold=self._untold,
+            has_echoed=self._has_echoed,
         )
 
     def set_aside(self) -> None:
@@ -105,6 +110,7 @@ class OpenJob:
             self._answer += step.tokens
             self._untold = step.untold
         for output in step.outputs:
+            self._has_echoed = self._has_echoed or (self.job.echo and isinstance(output, TextDelta))
             if isinstance(output, CortexError):
                 self.fail(output)
             elif not isinstance(output, PrefillProgress) or self._is_news(output):
@@ -140,6 +146,6 @@ class OpenJob:
 
     def _is_news(self, progress: PrefillProgress) -> bool:
         """Tells whether this is more than readers know: a new engine reads the prompt from its beginning."""
-        is_news = not self._answer and progress.processed_tokens >= self._processed_tokens
+        is_news = not (self._answer or self._has_echoed) and progress.processed_tokens >= self._processed_tokens
         self._processed_tokens = max(self._processed_tokens, progress.processed_tokens)
         return is_news

@@ -78,8 +78,11 @@ class RowLogprob:
 
 def token_logprob(token_bytes: TokenBytes, token: int, drawn: DrawnLogprob | None, /) -> TokenLogprob | None:
     """Puts what was computed of a token into the domain's words; None when nobody asked."""
-    if drawn is None:
-        return None
+    return None if drawn is None else describe_token(token_bytes, token, drawn)
+
+
+def describe_token(token_bytes: TokenBytes, token: int, drawn: DrawnLogprob, /) -> TokenLogprob:
+    """Puts what was computed of a token into the domain's words."""
     top = tuple(_told(token_bytes, *alternative) for alternative in drawn.top)
     return replace(_told(token_bytes, token, drawn.logprob), top=top)
 

@@ -49,6 +49,7 @@ class MlxTextGenerator(TextGenerator, GenerationSuspender, PromptCounter):
             Capability.REASONING_EFFORT,
             Capability.LOGPROBS,
             Capability.RAW_PROMPT,
+            Capability.ECHO,
         }
     )
 
@@ -158,6 +159,7 @@ class MlxTextGenerator(TextGenerator, GenerationSuspender, PromptCounter):
             messages=request.messages,
             prompt=request.prompt,
             logprobs=request.logprobs,
+            echo=request.echo,
             sampling=_seeded(request.sampling),
             max_tokens=None if request.shortens_to_fit else request.max_tokens,
             default_max_tokens=self._longest_open_answer(request),

@@ -34,7 +34,8 @@ class TextGenerator(Protocol):
         - When `logprobs` is given, each token drawn is told once, in order, with the delta that shows its text, but for
           an end token and for those whose whole text lies in the stop text that ended the answer. The text is the same.
         - A `prompt` is read as it stands: no template, nothing added but what the model's own tokenizer puts before
-          every text; token ids are read as they are.
+          every text; token ids are read as they are. With `echo` the first delta of each answer is the prompt, which
+          counts neither as tokens drawn nor for stop texts; with `logprobs` too, its tokens come with it.
         - Tool calls follow the rules of `cortex_domain.tool_call_rules`. An answer that must call a tool does, with
           arguments that the tool's schema allows, as long as it is not cut; one that ends with `tool_calls` has whole
           calls only. With the choice none the model is not told of the tools.

@@ -414,6 +414,7 @@ class ChatBody(Body):
     output: OutputBody | None = None
     reasoning_effort: ReasoningEffortName | None = None
     logprobs: TopLogprobs | None = None
+    echo: Annotated[bool, Field(description="Begins each answer with the prompt.")] | None = None
     tools: Tools | None = None
     tool_choice: ToolChoiceBody | None = None
     parallel_tool_calls: ParallelToolCalls | None = None
@@ -439,6 +440,7 @@ class ChatBody(Body):
             output=None if self.output is None else self.output.to_domain(),
             reasoning_effort=self.reasoning_effort and ReasoningEffort(self.reasoning_effort),
             logprobs=self.logprobs,
+            echo=bool(self.echo),
             tools=tuple(tool.to_domain() for tool in self.tools or ()),
             tool_choice=tool_choice_of(self.tool_choice),
             parallel_tool_calls=self.parallel_tool_calls is not False,

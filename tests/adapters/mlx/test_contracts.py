@@ -86,4 +86,5 @@ async def test_the_adapter_declares_what_it_honours(harness: TextGeneratorHarnes
         "reasoning_effort",
         "logprobs",
         "raw_prompt",
+        "echo",
     }

@@ -187,8 +187,16 @@ JOBS = st.builds(
     reasoning_effort=st.none() | st.sampled_from(ReasoningEffort),
     prompt=st.none() | TEXTS | TOKENS,
     logprobs=st.none() | st.integers(0, 20),
+    echo=st.booleans(),
 )
-PROGRESSES = st.builds(JobProgress, prompt=TOKENS, answer=TOKENS, first_token_s=st.none() | SECONDS, untold=LOGPROBS)
+PROGRESSES = st.builds(
+    JobProgress,
+    prompt=TOKENS,
+    answer=TOKENS,
+    first_token_s=st.none() | SECONDS,
+    untold=LOGPROBS,
+    has_echoed=st.booleans(),
+)
 FILES = st.builds(
     ModelFiles, model_id=TEXTS.map(ModelId), directory=PATHS, revision=st.none() | TEXTS, size_bytes=NUMBERS
 )

@@ -20,7 +20,7 @@ from cortex_adapters.mlx.process_link import ProcessLink
 from cortex_adapters.mlx.step_logprobs import DrawnLogprob, logprobs_of_step, token_logprob
 from cortex_adapters.mlx.text_generator import MlxTextGenerator
 from cortex_domain.errors import InvalidRequestError
-from cortex_domain.event_stream import collect
+from cortex_domain.event_stream import GenerationRules, collect
 from cortex_domain.events import GenerationEvent, GenerationFinished, TextDelta
 from cortex_domain.generation import Choice, GenerationRequest, SamplingParameters
 from cortex_domain.language_models import LoadOptions, ModelFiles
@@ -258,3 +258,71 @@ async def test_tokens_that_the_vocabulary_lacks_are_refused(generator: MlxTextGe
     with pytest.raises(InvalidRequestError, match="prompt names the token 257") as caught:
         await _choice(generator, request)
     assert caught.value.parameter == "prompt"
+
+
+# Prompts that are given back.
+
+
+ECHOED = GenerationRequest(
+    model=TINY_MODEL, prompt="Once upon a time. " * 5, sampling=WARM, max_tokens=6, logprobs=2, echo=True
+)
+
+
+@pytest.mark.parametrize("sampling", [GREEDY, WARM], ids=["greedy", "warm"])
+async def test_an_echoed_prompt_has_the_models_own_figures(
+    generator: MlxTextGenerator, model: LanguageModel, sampling: SamplingParameters
+) -> None:
+    await _choice(generator, replace(ECHOED, echo=False))  # now all of it is kept, and still read once more
+    choice = await _choice(generator, replace(ECHOED, sampling=sampling))
+    assert isinstance(ECHOED.prompt, str)
+    prompt = model.tokenizer.encode(ECHOED.prompt, add_special_tokens=False)
+    tokens = [token.token_id for token in choice.logprobs]
+    assert (tokens[: len(prompt)], len(tokens)) == (prompt, len(prompt) + 6)
+    rows = _own_logprobs(model, tokens)
+    assert (choice.logprobs[0].logprob, choice.logprobs[0].top) == (0.0, ())
+    for token, row in zip(choice.logprobs[1:], rows, strict=False):
+        assert token.logprob == pytest.approx(row[token.token_id], abs=1e-4)
+        best = sorted(row, reverse=True)[:2]
+        assert [alternative.logprob for alternative in token.top] == pytest.approx(best, abs=1e-4)
+    plain = await _choice(generator, replace(ECHOED, sampling=sampling, echo=False))
+    assert choice.text == ECHOED.prompt + plain.text
+
+
+@pytest.mark.parametrize("prompt", ["x", (7,), "Once upon", tuple(range(60, 200))])
+async def test_prompts_of_any_form_are_given_back(
+    generator: MlxTextGenerator, model: LanguageModel, prompt: str | tuple[int, ...]
+) -> None:
+    request = replace(ECHOED, prompt=prompt, n=2)
+    first, second = await _choices(generator, request)
+    said = b"".join(model.token_bytes[token] for token in prompt) if isinstance(prompt, tuple) else prompt.encode()
+    for choice in (first, second):
+        assert choice.text.startswith(said.decode(errors="replace"))
+        assert len(choice.logprobs) == len(said) + 6
+    _require_alike(first.logprobs[: len(said)], second.logprobs[: len(said)])
+    untold = await _choices(generator, replace(request, logprobs=None))
+    assert [choice.text for choice in untold] == [first.text, second.text]
+    assert all(choice.logprobs == () for choice in untold)
+
+
+async def test_prompts_beside_others_are_told_as_alone(generator: MlxTextGenerator) -> None:
+    requests = [replace(ECHOED, prompt="Say. " * times) for times in (3, 20, 7)]
+    alone = [await _choice(generator, request) for request in requests]
+    beside = await asyncio.gather(*(_choice(generator, request) for request in requests), _choice(generator, REQUEST))
+    for one, other in zip(alone, beside, strict=False):
+        _require_alike(one.logprobs, other.logprobs)
+
+
+@pytest.mark.parametrize("events_before", [1, 2, 3, 4])
+async def test_a_prompt_is_given_back_once_whatever_happens(generator: MlxTextGenerator, events_before: int) -> None:
+    whole = await _choice(generator, ECHOED)
+    async with generator.generate_text(ECHOED) as events:
+        told = [await anext(events) for _ in range(events_before)]
+        generator.suspend(ECHOED.generation_id, for_s=60)
+    async with generator.resume(ECHOED.generation_id) as events:
+        told += [event async for event in events]
+    rules = GenerationRules()
+    for event in told:
+        rules.accept(event)
+    [choice] = rules.choices
+    assert choice.text == whole.text
+    _require_alike(choice.logprobs, whole.logprobs)

@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from cortex_domain.errors import InvalidRequestError
-from cortex_domain.generation import GenerationRequest, Priority, ReasoningEffort, SamplingParameters
+from cortex_domain.generation import (
+    MAX_OWNER_CHARACTERS,
+    GenerationRequest,
+    Priority,
+    ReasoningEffort,
+    SamplingParameters,
+)
 from cortex_domain.language_models import ModelId
 from cortex_domain.messages import (
     AudioPart,
@@ -281,7 +287,7 @@ BAD_FIELDS: list[tuple[str, dict[str, Any]]] = [
     ("logit_bias.cat", {"logit_bias": {"cat": 1}}),
     ("logit_bias.-1", {"logit_bias": {"-1": 1}}),
     ("logit_bias.5", {"logit_bias": {"5": 101}}),
-    ("owner", {"owner": "a" * 129}),
+    ("owner", {"owner": "a" * (MAX_OWNER_CHARACTERS + 1)}),
     ("priority", {"priority": "urgent"}),
     ("n", {"n": 0}),
     ("n", {"n": 17}),

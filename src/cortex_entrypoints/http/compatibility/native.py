@@ -65,10 +65,16 @@ NATIVE: Final = Dialect(
         ],
         "reasoning_effort": ["none", "high"],
         "logprobs": [3],
+        "echo": [True],
         "tools": [_TOOLS],
         "tool_choice": ["required"],
         "parallel_tool_calls": [False],
     },
-    along={"prompt": {"messages": None}, "tool_choice": {"tools": _TOOLS}, "parallel_tool_calls": {"tools": _TOOLS}},
+    along={
+        "prompt": {"messages": None},
+        "echo": {"messages": None, "prompt": "Once upon a time"},
+        "tool_choice": {"tools": _TOOLS},
+        "parallel_tool_calls": {"tools": _TOOLS},
+    },
     read=_read,
 )

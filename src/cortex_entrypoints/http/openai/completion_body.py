@@ -111,12 +111,6 @@ class CompletionBody(SamplingBody):
         """How many completions of each prompt are drawn, to return the best of them."""
         return self.best_of or self.returned
 
-    @property
-    def echoes(self) -> tuple[str, ...]:
-        """The text that each prompt's completions begin with."""
-        prompts = self._prompts()
-        return tuple(str(prompt) for prompt in prompts) if self.echo else ("",) * len(prompts)
-
     def to_domain(self, defaults: ChatDefaults) -> tuple[GenerationRequest, ...]:
         """Builds a request for each prompt.
 
@@ -137,6 +131,7 @@ class CompletionBody(SamplingBody):
             owner=self.user or "",
             n=self.drawn,
             logprobs=0 if ranks and self.logprobs is None else self.logprobs,
+            echo=bool(self.echo),
         )
 
     def _prompts(self) -> Sequence[Prompt]:
@@ -152,8 +147,3 @@ class CompletionBody(SamplingBody):
             raise InvalidRequestError("best_of is at least n.", parameter="best_of")
         if self.stream and self.drawn > self.returned:
             raise InvalidRequestError("The best of several cannot be streamed. Leave stream out.", parameter="best_of")
-        if self.echo and (self.logprobs is not None or not isinstance(self._prompts()[0], str)):
-            raise InvalidRequestError(
-                "echo gives back prompts of text, without their log-probabilities. Leave logprobs or echo out.",
-                parameter="echo",
-            )

@@ -51,7 +51,8 @@ class CompletionForm:
     """How the completions of one request are told.
 
     Args:
-        echoes: The text that each prompt's completions begin with.
+        completions: How many are told, those of all prompts.
+        echoes: Whether they begin with their prompts.
         drawn: How many completions of each prompt are drawn.
         returned: How many of them are told, the most probable if not all.
         tells_tokens: Whether tokens are told.
@@ -62,23 +63,24 @@ class CompletionForm:
     def __init__(
         self,
         *,
-        echoes: Sequence[str],
+        completions: int,
+        echoes: bool,
         drawn: int,
         returned: int,
         tells_tokens: bool,
         wants_usage: bool,
         warnings: Sequence[str],
     ) -> None:
-        self.echoes = [echo for echo in echoes for _ in range(returned)]
+        self.completions = completions
         self.warnings = warnings
         self.wants_usage = wants_usage
         self._drawn = drawn
         self._returned = returned
-        self._writers = [CompletionLogprobsWriter() for _ in self.echoes] if tells_tokens else None
+        writers = [CompletionLogprobsWriter(begins_text=echoes) for _ in range(completions)]
+        self._writers = writers if tells_tokens else None
 
     def whole(self, result: GenerationResult) -> CompletionObject:
         """Builds the completions in one piece."""
-        told = enumerate(zip(self.echoes, self._returned_of(result.choices), strict=True))
         completion = CompletionObject(
             id=result.generation_id,
             object="text_completion",
@@ -87,11 +89,11 @@ class CompletionForm:
             choices=[
                 TextChoice(
                     index=index,
-                    text=echo + choice.text,
+                    text=choice.text,
                     logprobs=self.logprobs(index, choice.logprobs),
                     finish_reason=_finish_reason(choice.finish_reason),
                 )
-                for index, (echo, choice) in told
+                for index, choice in enumerate(self._returned_of(result.choices))
             ],
             usage=usage_object(result.usage),
         )
@@ -123,7 +125,8 @@ class CompletionChunks:
         match event:
             case GenerationStarted():
                 self._started = event
-                yield from self._echoes([*event.warnings, *self._form.warnings])
+                if warnings := [*event.warnings, *self._form.warnings]:
+                    yield _data({**self._chunk([_piece(0, "")]), "warnings": warnings})
             case PrefillProgress():
                 # A comment, which clients skip: it keeps the connection from looking dead while a long prompt is read.
                 yield b": prompt %d of %d tokens\n\n" % (event.processed_tokens, event.total_tokens)
@@ -134,21 +137,13 @@ class CompletionChunks:
             case ChoiceFinished():
                 yield self._ending(event.choice, event.finish_reason)
             case GenerationFinished():
-                if len(self._form.echoes) == 1:
+                if self._form.completions == 1:
                     yield self._ending(0, event.finish_reason)
                 if self._form.wants_usage:
                     yield _data({**self._chunk([]), "usage": usage_object(event.usage)})
                 yield LAST_FRAME
             case _:
                 assert_never(event)
-
-    def _echoes(self, warnings: list[str]) -> Iterator[bytes]:
-        """Begins completions with their prompts; warnings need a chunk even where there is nothing to begin with."""
-        chunks = [self._chunk([_piece(index, echo)]) for index, echo in enumerate(self._form.echoes) if echo]
-        if warnings:
-            chunks = chunks or [self._chunk([_piece(0, "")])]
-            chunks[0]["warnings"] = warnings
-        yield from map(_data, chunks)
 
     def _piece(self, index: int, text: str, tokens: Sequence[TokenLogprob]) -> TextChoice:
         return {**_piece(index, text), "logprobs": self._form.logprobs(index, tokens)}

@@ -60,19 +60,22 @@ class CompletionLogprobsWriter:
     """Builds the `logprobs` of one completion, piece by piece.
 
     Args:
-        text_offset: Characters of the text before the first token.
+        begins_text: Whether its first token follows nothing, so that there is no figure for it.
     """
 
-    def __init__(self, *, text_offset: int = 0) -> None:
-        self._offset = text_offset
+    def __init__(self, *, begins_text: bool = False) -> None:
+        self._begins_text = begins_text
+        self._offset = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def write(self, tokens: Sequence[TokenLogprob], /) -> CompletionLogprobs:
         """Builds those of the next tokens."""
+        without = 1 if self._begins_text and tokens else 0
+        self._begins_text = self._begins_text and not tokens
         return CompletionLogprobs(
             tokens=[_legacy_name(token) for token in tokens],
-            token_logprobs=[token.logprob for token in tokens],
-            top_logprobs=[_top_logprobs(token) for token in tokens],
+            token_logprobs=[*[None] * without, *(token.logprob for token in tokens[without:])],
+            top_logprobs=[*[None] * without, *(_top_logprobs(token) for token in tokens[without:])],
             text_offset=[self._pass(token) for token in tokens],
         )
 

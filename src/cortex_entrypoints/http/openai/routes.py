@@ -79,7 +79,8 @@ def openai_routes(cortex: Cortex, defaults: ChatDefaults, in_flight: InFlight, *
         body = await read_body(CompletionBody)
         generations = [cortex.generate_text(request) for request in body.to_domain(defaults)]
         form = CompletionForm(
-            echoes=body.echoes,
+            completions=len(generations) * body.returned,
+            echoes=bool(body.echo),
             drawn=body.drawn,
             returned=body.returned,
             tells_tokens=body.logprobs is not None,

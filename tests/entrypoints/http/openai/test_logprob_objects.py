@@ -40,3 +40,10 @@ def test_of_alternatives_that_are_written_alike_the_most_probable_counts() -> No
     [told] = CompletionLogprobsWriter().write([_token(b"z", -3.0, top)])["top_logprobs"]
     assert told == {"x": -0.5, "y": -0.7, "z": -3.0}
     assert list(told or ()) == ["x", "y", "z"]
+
+
+def test_the_first_token_of_a_text_has_no_figures() -> None:
+    writer = CompletionLogprobsWriter(begins_text=True)
+    pieces = [writer.write(()), writer.write([_token(b"a"), _token(b"b")]), writer.write([_token(b"c")])]
+    assert [piece["token_logprobs"] for piece in pieces] == [[], [None, -1.0], [-1.0]]
+    assert [piece["top_logprobs"] for piece in pieces] == [[], [None, {"b": -1.0}], [{"c": -1.0}]]
