@@ -33,7 +33,7 @@ def main() -> None:
     for line in sys.stdin:
         trial = json.loads(line)
         # Counts this process's own time, whatever else runs here; its default action ends it, wherever it is.
-        signal.setitimer(signal.ITIMER_PROF, trial["deadline_s"])
+        signal.setitimer(signal.ITIMER_PROF, trial["processor_s"])
         matcher = LLMatcher(tokenizer, trial["rules"], log_level=0, limits=limits)
         _walk(matcher)
         signal.setitimer(signal.ITIMER_PROF, 0)

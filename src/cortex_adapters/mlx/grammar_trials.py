@@ -10,13 +10,15 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from signal import SIGPROF
+from signal import SIGKILL, SIGPROF
 from typing import Final
 
 from llguidance import LLParserLimits
 
-DEADLINE_S: Final = 3.0
+PROCESSOR_S: Final = 2.0
 """Processor time for one grammar; usual ones take milliseconds."""
+PATIENCE_S: Final = 6.0
+"""Time for one however busy the machine is; below the deadline of what waits for it."""
 LIMITS: Final[Mapping[str, int | bool]] = {
     # A quarter of llguidance's own: some milliseconds of the engine's thread at most (14,000 a millisecond).
     "step_lexer_fuel": 50_000,
@@ -87,13 +89,17 @@ class GrammarTrials:
         if self._is_new:
             self._process.stdout.readline()
             self._is_new = False
-        _write(self._process, {"rules": rules, "deadline_s": DEADLINE_S})
+        patience = threading.Timer(PATIENCE_S, self._process.kill)
+        patience.start()
+        _write(self._process, {"rules": rules, "processor_s": PROCESSOR_S})
         answer = self._process.stdout.readline()
+        patience.cancel()
         return str(json.loads(answer)) if answer else None
 
     def _why_it_ended(self) -> str:
         self._process.communicate()
-        return "it takes too long to understand" if self._process.returncode == -SIGPROF else "it is too complex"
+        was_slow = self._process.returncode in (-SIGPROF, -SIGKILL)
+        return "it takes too long to understand" if was_slow else "it is too complex"
 
 
 def _write(process: subprocess.Popen[str], message: object) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from cortex_adapters.mlx.engine_host import EngineHost
 from cortex_adapters.mlx.engine_messages import EngineReady
 from cortex_adapters.mlx.engine_monitor import MlxEngineMonitor
 from cortex_adapters.mlx.frames import encode_frame
+from cortex_adapters.mlx.grammars import grammar_of
 from cortex_adapters.mlx.open_job import OpenJob
 from cortex_adapters.mlx.process_link import ProcessLink
 from cortex_domain.errors import (
@@ -32,6 +34,7 @@ from cortex_domain.event_stream import GenerationRules
 from cortex_domain.events import TextDelta
 from cortex_domain.generation import FinishReason, SamplingParameters, TokenUsage
 from cortex_domain.language_models import LoadOptions, ModelFiles, ModelId
+from cortex_domain.output_constraints import RegexOutput
 from cortex_entrypoints.observation.log_lines import JsonLines
 from tests.adapters.mlx.engine_jobs import GREEDY, begin, run, submit
 from tests.adapters.mlx.lora_files import write_lora_weights
@@ -186,6 +189,21 @@ async def _while_they_are_read(readers: Sequence[Reader]) -> None:
 
 async def _while_they_are_answered(readers: Sequence[Reader]) -> None:
     await asyncio.gather(*(reader.next_delta() for reader in readers))
+
+
+async def test_what_an_answer_is_held_to_outlives_its_engine(killable: Killable) -> None:
+    grammar = grammar_of(RegexOutput(pattern="([a-z]{1,5} ){20}[0-9]{12}"))
+    sampling = SamplingParameters(temperature=1, top_p=1, seed=2)
+    expected = await run(killable.host, max_tokens=200, sampling=sampling, grammar=grammar)
+    open_job = await begin(submit(killable.host, max_tokens=200, sampling=sampling, grammar=grammar))
+    text = ""
+    async for event in open_job.stream:
+        if isinstance(event, TextDelta):
+            if not text:
+                killable.kill()
+            text += event.text
+    assert text == expected.text
+    assert re.fullmatch("([a-z]{1,5} ){20}[0-9]{12}", text)
 
 
 @pytest.mark.parametrize(
