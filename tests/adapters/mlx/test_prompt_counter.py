@@ -54,12 +54,17 @@ async def test_the_engine_gets_nothing_to_do(watched: WatchedHost) -> None:
     assert not await watched.has_work()
 
 
-async def test_a_count_comes_while_an_answer_is_computed(watched: WatchedHost) -> None:
+async def test_a_count_disturbs_no_answer(watched: WatchedHost) -> None:
     generator = _generator(watched.host)
-    async with generator.generate_text(replace(REQUEST, max_tokens=400)) as events:
-        await anext(event async for event in events if isinstance(event, TextDelta))
-        assert await generator.count_prompt(REQUEST) == TOKENS
-        assert await watched.has_work()
+    request = replace(REQUEST, max_tokens=200)
+    async with generator.generate_text(request) as events:
+        alone = (await collect(events)).text
+    async with generator.generate_text(request) as events:
+        said = ""
+        async for event in events:
+            said += event.text if isinstance(event, TextDelta) else ""
+            assert await generator.count_prompt(REQUEST) == TOKENS
+    assert said == alone
 
 
 async def test_many_are_counted_at_once(watched: WatchedHost) -> None:

@@ -15,7 +15,7 @@ _BETWEEN_TURNS = TextPart(text="\n\n")
 class TurnBody(Body):
     """One turn of the chat; turns of the same role that follow each other are one.
 
-    Results of tool calls are in turns of the user, before what the user says.
+    Results of tool calls are in turns of the user; they go before what the user says, whatever the order here.
     """
 
     role: Literal["user", "assistant", "system"]
@@ -27,10 +27,14 @@ class TurnBody(Body):
         Raises:
             InvalidRequestError: A block is not what its role may say.
         """
-        parts = [block.to_domain() for block in self.content]
-        for is_result, group in groupby(parts, key=lambda part: isinstance(part, ToolResultPart)):
+        parts = sorted((block.to_domain() for block in self.content), key=lambda part: not _is_result(part))
+        for is_result, group in groupby(parts, key=_is_result):
             said_by_tool = is_result and self.role == "user"
             yield Message(role=Role.TOOL if said_by_tool else Role(self.role), parts=tuple(group))
+
+
+def _is_result(part: ContentPart) -> bool:
+    return isinstance(part, ToolResultPart)
 
 
 def conversation(system: Sequence[TextBlockBody], turns: Sequence[TurnBody]) -> tuple[Message, ...]:

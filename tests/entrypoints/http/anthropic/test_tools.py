@@ -129,6 +129,7 @@ async def test_calls_and_results_go_back_to_the_model() -> None:
         {
             "role": "user",
             "content": [
+                {"type": "text", "text": "And now?"},
                 {"type": "tool_result", "tool_use_id": "toolu_1", "content": "sun", "cache_control": {}},
                 {
                     "type": "tool_result",
@@ -136,12 +137,11 @@ async def test_calls_and_results_go_back_to_the_model() -> None:
                     "is_error": True,
                     "content": [{"type": "text", "text": "no"}, {"type": "text", "text": "city"}],
                 },
-                {"type": "text", "text": "And now?"},
             ],
         },
     ]
     async with live_server(adapters=adapters) as server, client_of(server) as client:
-        await client.messages.create(**{**ASKING, "messages": turns})
+        await client.messages.create(**{**CHAT, "messages": turns})
     _, called, results, said = generator.asked[0].messages
     assert called.parts == (
         TextPart(text="I look."),
