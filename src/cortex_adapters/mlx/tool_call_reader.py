@@ -143,7 +143,8 @@ class ToolCallReader:
         block = self._pending if place < 0 else self._pending[:place]
         self._pending = self._pending[len(block) + len(self._syntax.end) :]
         try:
-            for name, arguments in parsed_calls(self._syntax.parse, block, self._use.tools):
+            calls = parsed_calls(self._syntax.parse, block, self._use.tools)
+            for name, arguments in calls if self._use.is_parallel else calls[:1]:
                 yield from self._calls.tell(name, arguments)
             self._untold, self._state = "", self._read_text
         except ValueError as error:

@@ -103,7 +103,7 @@ class ToolForm:
         """
         if use.is_forced and not self.template_takes_tools:
             use = replace(use, is_parallel=False)  # one that was never shown tools does not know when it is enough
-        syntax = self.syntax.when_forced if use.is_forced or output is not None else self.syntax
+        syntax = self._syntax_of(use, has_output=output is not None)
         if syntax.layout is Layout.OTHER or (syntax.start is None and not use.is_forced and output is None):
             return None
         grammar = tool_grammar(use, syntax, self._special_texts, output=output)
@@ -115,9 +115,16 @@ class ToolForm:
 
     def reader(self, use: ToolUse, *, has_output: bool) -> ToolCallReader:
         """Makes what reads the calls of one answer."""
-        if use.is_forced or has_output:
-            return ToolCallReader(use, self.syntax.when_forced, reads_json=False)
-        return ToolCallReader(use, self.syntax, reads_json=True)
+        is_free = not use.is_forced and not has_output
+        return ToolCallReader(use, self._syntax_of(use, has_output=has_output), reads_json=is_free)
+
+    def _syntax_of(self, use: ToolUse, *, has_output: bool) -> ToolSyntax:
+        """Tells how calls are written in one answer."""
+        if use.is_forced:
+            return self.syntax.when_forced
+        # Beside an output calls need marks of their own, that a grammar knows.
+        has_marks = self.syntax.start is not None and self.syntax.layout is not Layout.OTHER
+        return TAGGED if has_output and not has_marks else self.syntax
 
     def conversation(
         self, messages: Sequence[Message], use: ToolUse | None, *, write: WriteMessage, take_out: TakeOut

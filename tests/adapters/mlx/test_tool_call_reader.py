@@ -167,6 +167,8 @@ def test_arguments_are_told_as_they_come() -> None:
 def test_without_parallel_calls_the_first_is_the_last() -> None:
     answer = '<tool_call>{"name":"look","arguments":{"at": "x"}}</tool_call><tool_call>{"name":"listen"}</tool_call>'
     assert read(list(answer), TAGGED, is_parallel=False) == Read("", (LOOK,))
+    answer = "<|tool_call_start|>[look(at='x'), listen()]<|tool_call_end|>"
+    assert read([answer], PYTHONIC, is_parallel=False) == Read("", (LOOK,))
 
 
 def test_a_forced_object_is_told_as_it_comes() -> None:

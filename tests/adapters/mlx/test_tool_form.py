@@ -15,6 +15,7 @@ from cortex_adapters.mlx.tool_syntax import TAGGED, WHOLE_ANSWER, Layout, ToolSy
 from cortex_adapters.mlx.tool_text import TextForm, text_form_in
 from cortex_adapters.mlx.tool_use import ToolUse
 from cortex_domain.errors import InvalidModelError, InvalidRequestError
+from cortex_domain.events import ToolCallFinished
 from cortex_domain.messages import Message, Role, ToolCallPart, system_message, tool_message, user_message
 from cortex_domain.output_constraints import ChoiceOutput, GrammarOutput
 from tests.adapters.mlx.tiny_model import END_OF_ANSWER, END_TOKEN, write_json, write_tiny_model
@@ -176,6 +177,17 @@ def test_calls_or_an_output(textual: LanguageModel) -> None:
     with pytest.raises(InvalidRequestError, match="free to call tools") as refusal:
         tool_grammar(use(), TAGGED, (), output=grammar_of(GrammarOutput(grammar='start: "x"\nx: "y"')))
     assert refusal.value.parameter == "output"
+
+
+def test_calls_beside_an_output_have_marks(templated: LanguageModel) -> None:
+    output = grammar_of(ChoiceOutput(choices=("yes", "no")))
+    compiled = templated.tools.compile_grammar(use(), output, templated.grammars.compile)
+    assert compiled is not None
+    call = f"<tool_call>{LOOK}</tool_call>"
+    assert allows(templated, compiled.grammar, call)
+    assert not allows(templated, compiled.grammar, LOOK)
+    told = list(templated.tools.reader(use(), has_output=True).push(call))
+    assert isinstance(told[-1], ToolCallFinished)
 
 
 def test_a_free_answer_is_held_to_the_grammar_once_it_begins_a_call(textual: LanguageModel) -> None:
