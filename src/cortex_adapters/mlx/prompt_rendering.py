@@ -187,6 +187,10 @@ class PromptQueue:
             return InvalidRequestError(
                 f"The prompt could not be counted {within}. Shorten the messages.", parameter="messages"
             )
+        if job.grammar is not None:
+            return InvalidRequestError(
+                f"What the output is bound to was not understood {within}.", parameter=job.grammar.parameter
+            )
         return InvalidModelError(model_id=job.model_id, reason=f"its chat template did not end {within}")
 
 

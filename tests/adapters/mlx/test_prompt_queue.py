@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cortex_adapters.mlx.grammars import Grammar
 from cortex_adapters.mlx.jobs import Job, JobId
 from cortex_adapters.mlx.prompt_rendering import PromptQueue, RenderedPrompt
 from cortex_domain.errors import CortexError, GeneratorFailedError, InvalidModelError, InvalidRequestError
@@ -160,6 +161,20 @@ def test_a_count_that_takes_too_long_is_not_blamed_on_the_model() -> None:
     outcome = rendering.outcome()
     assert isinstance(outcome, InvalidRequestError)
     assert outcome.parameter == "messages"
+
+
+def test_a_grammar_that_takes_too_long_is_not_blamed_on_the_model() -> None:
+    rendering = Rendering(deadline_s=0.2)
+    held = replace(_job(1), grammar=Grammar(text="start: start", parameter="output.grammar"))
+    rendering.queue.add(held, WordTokenizer(CHAT), context_window=100, compile_grammar=_compile_for_ever)
+    outcome = rendering.outcome()
+    assert isinstance(outcome, InvalidRequestError)
+    assert outcome.parameter == "output.grammar"
+
+
+def _compile_for_ever(_job: Job) -> None:
+    while True:
+        pass
 
 
 def test_a_refusal_is_passed_on(rendering: Rendering) -> None:
