@@ -25,6 +25,7 @@ from cortex_domain.events import GenerationEvent, GenerationFinished, TextDelta
 from cortex_domain.generation import Choice, GenerationRequest, SamplingParameters
 from cortex_domain.language_models import LoadOptions, ModelFiles
 from cortex_domain.messages import user_message
+from cortex_domain.output_constraints import ChoiceOutput
 from cortex_domain.token_logprobs import LEAST_LOGPROB, TokenLogprob
 from tests.adapters.mlx.tiny_model import END_OF_ANSWER, TINY_MODEL
 
@@ -100,6 +101,19 @@ async def test_they_are_the_models_own(
         assert [alternative.logprob for alternative in token.top] == pytest.approx(best, abs=1e-4)
         for alternative in token.top:
             assert alternative.logprob == pytest.approx(row[alternative.token_id], abs=1e-4)
+
+
+async def test_a_constraint_changes_none_of_them(generator: MlxTextGenerator, model: LanguageModel) -> None:
+    free_to_end = SamplingParameters(temperature=0)
+    output = ChoiceOutput(choices=("yes", "no"))
+    choice = await _choice(generator, replace(REQUEST, sampling=free_to_end, output=output))
+    assert "".join(token.text for token in choice.logprobs) == choice.text
+    assert choice.text in {"yes", "no"}
+    prompt, drawn = _prompt(model), [token.token_id for token in choice.logprobs]
+    rows = _own_logprobs(model, [*prompt, *drawn])[len(prompt) - 1 : -1]
+    for token, row in zip(choice.logprobs, rows, strict=True):
+        assert token.logprob == pytest.approx(row[token.token_id], abs=1e-4)
+        assert token.top[0].logprob == pytest.approx(max(row), abs=1e-4)
 
 
 async def test_bytes_add_up_to_the_text_through_half_characters(generator: MlxTextGenerator) -> None:
