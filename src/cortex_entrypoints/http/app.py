@@ -27,6 +27,7 @@ from cortex_entrypoints.http.lora_directory import LoraDirectory
 from cortex_entrypoints.http.metrics_route import metrics_route
 from cortex_entrypoints.http.model_names import ModelNameConverter
 from cortex_entrypoints.http.model_routes import model_routes
+from cortex_entrypoints.http.openai.responses.kept_routes import ResponseIdConverter
 from cortex_entrypoints.http.openai.responses.routes import response_routes
 from cortex_entrypoints.http.openai.routes import openai_routes
 from cortex_entrypoints.http.openapi import API_INFO, ApiDescription
@@ -54,6 +55,7 @@ def create_app(cortex: Cortex, settings: Settings, *, in_flight: InFlight | None
     app.config["BODY_TIMEOUT"] = BODY_PATIENCE_S
     app.url_map.merge_slashes = False
     app.url_map.converters["model"] = ModelNameConverter
+    app.url_map.converters["response"] = ResponseIdConverter
     install_connections(app)
     metrics = Metrics(engine_monitor=cortex.engine_monitor, loaded_models=cortex.loaded_models)
     watch_requests(app, metrics, cortex.clock.monotonic_s)

@@ -64,7 +64,7 @@ _PATH_PARAMETERS: Final[Mapping[str, dict[str, Any]]] = {
     },
     "response_id": {
         "description": "Id of a response.",
-        "schema": {"type": "string", "pattern": "^[^/]+$"},
+        "schema": {"type": "string", "pattern": "^resp_[^/]+$"},
         "example": "resp_9f1c5a3e7b2d4c6f8a0b1c2d3e4f5a6b",
     },
     "generation_id": {

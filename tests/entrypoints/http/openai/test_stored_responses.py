@@ -1,13 +1,16 @@
 """Responses that are kept: asked for again, gone on from, deleted, by OpenAI's own client."""
 
+import typing
 from collections.abc import AsyncIterator
 from typing import Any
 
 import openai
 import pytest
+from openai.types.responses.input_token_count_params import InputTokenCountParams
 
 from cortex_adapters.fake import ECHO_MODEL
 from cortex_adapters.in_memory import InMemoryResponseStore
+from cortex_entrypoints.http.openai.responses.prompt_body import CountTokensBody
 from tests.entrypoints.http.listening_generator import ListeningGenerator
 from tests.entrypoints.http.live_server import FakeAdapters, LiveServer, live_server
 
@@ -237,3 +240,28 @@ async def test_a_query_that_cannot_be_honoured_is_refused_by_name(
 async def test_what_is_always_included_may_be_asked_for(client: openai.AsyncOpenAI) -> None:
     response = await _say(client, "one")
     assert await client.responses.retrieve(response.id, include=["message.input_image.image_url"]) == response
+
+
+async def test_the_tokens_of_a_prompt_are_counted(client: openai.AsyncOpenAI) -> None:
+    first = await _say(client, "one two three", instructions="Be brief.")
+    asked: Any = {"model": ECHO_MODEL, "input": "one two three", "instructions": "Be brief."}
+    assert (await client.responses.input_tokens.count(**asked)).input_tokens == first.usage.input_tokens
+    second = await _say(client, "four", previous_response_id=first.id)
+    asked = {"model": ECHO_MODEL, "input": "four", "previous_response_id": first.id}
+    assert (await client.responses.input_tokens.count(**asked)).input_tokens == second.usage.input_tokens
+
+
+@pytest.mark.parametrize(
+    ("values", "parameter"), [({"input": None}, "input"), ({"personality": "friendly"}, "personality")]
+)
+async def test_a_count_that_cannot_be_honoured_is_refused_by_name(
+    client: openai.AsyncOpenAI, values: dict[str, Any], parameter: str
+) -> None:
+    asked: Any = {"model": ECHO_MODEL, "input": "one", **values}
+    with pytest.raises(openai.BadRequestError) as refused:
+        await client.responses.input_tokens.count(**asked)
+    assert refused.value.param == parameter
+
+
+def test_every_documented_parameter_of_a_count_is_known() -> None:
+    assert set(CountTokensBody.model_fields) == set(typing.get_type_hints(InputTokenCountParams)) | {"user"}

@@ -10,7 +10,6 @@ from cortex_domain.messages import Message
 from cortex_domain.ports import ResponseStore
 from cortex_domain.stored_responses import StoredItem, StoredResponse
 from cortex_entrypoints.http.edge_errors import PreviousResponseNotFoundError
-from cortex_entrypoints.http.openai.responses.body import ResponseBody
 from cortex_entrypoints.http.openai.responses.input_items import (
     ItemBody,
     ItemReferenceBody,
@@ -18,6 +17,7 @@ from cortex_entrypoints.http.openai.responses.input_items import (
     messages_of,
     spoken_again,
 )
+from cortex_entrypoints.http.openai.responses.prompt_body import PromptBody
 from cortex_entrypoints.http.openai.responses.response_object import ResponseObject
 
 
@@ -36,7 +36,7 @@ class Conversation:
     messages: tuple[Message, ...]
 
 
-async def conversation_of(body: ResponseBody, store: ResponseStore, /) -> Conversation:
+async def conversation_of(body: PromptBody, store: ResponseStore, /) -> Conversation:
     """Finds what a response is to go on from.
 
     Who names no user goes on as the one who asked for the response before, so that both reuse what was computed.
@@ -76,7 +76,7 @@ def stored_response(response: ResponseObject, conversation: Conversation, /, *, 
     )
 
 
-async def _history(body: ResponseBody, store: ResponseStore) -> Sequence[StoredResponse]:
+async def _history(body: PromptBody, store: ResponseStore) -> Sequence[StoredResponse]:
     if body.previous_response_id is None:
         return ()
     try:

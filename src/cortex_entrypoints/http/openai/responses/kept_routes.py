@@ -4,6 +4,7 @@ from typing import Literal
 
 from quart import Blueprint, Response
 from typing_extensions import TypedDict
+from werkzeug.routing import BaseConverter
 
 from cortex_domain.errors import (
     InvalidRequestError,
@@ -34,6 +35,12 @@ from cortex_entrypoints.http.operation_notes import OperationNotes, documented
 _ERRORS = (InvalidRequestError, ResponseNotFoundError, StorageError)
 
 
+class ResponseIdConverter(BaseConverter):
+    """Reads ids of responses, and leaves other names to other routes."""
+
+    regex = "resp_[^/]+"
+
+
 class DeletedResponse(TypedDict):
     """A response that is no longer kept."""
 
@@ -45,7 +52,7 @@ class DeletedResponse(TypedDict):
 def add_kept_routes(routes: Blueprint, store: ResponseStore, background: BackgroundResponses) -> None:
     """Adds them to the routes of responses."""
 
-    @routes.get("/<response_id>")
+    @routes.get("/<response:response_id>")
     @documented(
         OperationNotes(
             tag="openai",
@@ -67,7 +74,7 @@ def add_kept_routes(routes: Blueprint, store: ResponseStore, background: Backgro
         found = await store.get(response_id, owner=query.owner)
         return _replayed(found, after=query.after) if query.is_stream else _given(found)
 
-    @routes.delete("/<response_id>")
+    @routes.delete("/<response:response_id>")
     @documented(
         OperationNotes(
             tag="openai",
@@ -87,7 +94,7 @@ def add_kept_routes(routes: Blueprint, store: ResponseStore, background: Backgro
         await store.delete(response_id, owner=owner)
         return json_response(DeletedResponse(id=response_id, object="response", deleted=True))
 
-    @routes.get("/<response_id>/input_items")
+    @routes.get("/<response:response_id>/input_items")
     @documented(
         OperationNotes(
             tag="openai",
@@ -104,7 +111,7 @@ def add_kept_routes(routes: Blueprint, store: ResponseStore, background: Backgro
         items = [item for earlier in before for item in earlier.items]
         return json_response(item_list([*items, *response.input_items], query))
 
-    @routes.post("/<response_id>/cancel")
+    @routes.post("/<response:response_id>/cancel")
     @documented(
         OperationNotes(
             tag="openai",

@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator
 from functools import partial
+from typing import Literal
 
 from quart import Blueprint, Response
+from typing_extensions import TypedDict
 
 from cortex_domain.errors import ResponseItemNotFoundError
 from cortex_domain.events import GenerationEvent
@@ -18,6 +20,7 @@ from cortex_entrypoints.http.openai.responses.background import BackgroundRespon
 from cortex_entrypoints.http.openai.responses.body import ResponseBody
 from cortex_entrypoints.http.openai.responses.conversation import Conversation, conversation_of, stored_response
 from cortex_entrypoints.http.openai.responses.kept_routes import add_kept_routes
+from cortex_entrypoints.http.openai.responses.prompt_body import CountTokensBody
 from cortex_entrypoints.http.openai.responses.response_object import ResponseObject
 from cortex_entrypoints.http.openai.responses.response_stream import ResponseStream
 from cortex_entrypoints.http.openai.responses.stream_events import ResponseStreamEvent
@@ -35,6 +38,13 @@ _NAMES = {
     "reasoning_effort": "reasoning.effort",
 }
 _ERRORS = (*CHAT_ERRORS, PreviousResponseNotFoundError, ResponseItemNotFoundError)
+
+
+class InputTokens(TypedDict):
+    """How long a prompt is."""
+
+    object: Literal["response.input_tokens"]
+    input_tokens: int
 
 
 def response_routes(cortex: Cortex, defaults: ChatDefaults, in_flight: InFlight, *, log_refusals: bool) -> Blueprint:
@@ -92,6 +102,19 @@ def response_routes(cortex: Cortex, defaults: ChatDefaults, in_flight: InFlight,
             await _read(events, stream)
             await keep(stream, conversation)
         return json_response(stream.response)
+
+    @routes.post("/input_tokens")
+    @documented(
+        OperationNotes(tag="openai", body=CountTokensBody, answer=InputTokens, errors=_ERRORS, error_form=OPENAI_ERRORS)
+    )
+    async def count_input_tokens() -> Response:
+        """Tells how many tokens a response's prompt would have, without answering it; a model is loaded for it."""
+        body = await read_body(CountTokensBody)
+        conversation = await conversation_of(body, cortex.response_store)
+        request = body.prompt_request(defaults, conversation.messages, owner=conversation.owner)
+        async with in_flight.work():
+            tokens = await cortex.count_prompt(request)
+        return json_response(InputTokens(object="response.input_tokens", input_tokens=tokens))
 
     return routes
 
