@@ -8,10 +8,10 @@ from itertools import repeat
 
 from cortex_adapters.mlx.answer_text import AnswerText
 from cortex_adapters.mlx.batch_sampling import RowSampler
+from cortex_adapters.mlx.channel_text import Piece
 from cortex_adapters.mlx.grammar_compiler import CompiledGrammar
 from cortex_adapters.mlx.jobs import Job, JobProgress
 from cortex_adapters.mlx.prompt_echo import PromptEcho
-from cortex_adapters.mlx.thought_text import Piece
 from cortex_adapters.mlx.token_constraint import TokenConstraint
 from cortex_adapters.mlx.tool_call_reader import ToolCallReader
 from cortex_domain.events import GenerationEvent, GenerationFinished, PrefillProgress, TextDelta

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
+from cortex_adapters.mlx.channel_text import ChannelText, Piece
 from cortex_adapters.mlx.streaming_detokenizer import StreamingDetokenizer
-from cortex_adapters.mlx.thought_text import Piece, ThoughtText
+from cortex_adapters.mlx.thought_text import ThoughtText
 from cortex_domain.events import TextDelta
 from cortex_domain.stop_texts import StopTextFilter
 from cortex_domain.token_logprobs import TokenLogprob, UntoldTokens
@@ -28,7 +29,7 @@ class AnswerText:
         self,
         detokenizer: StreamingDetokenizer,
         stop_texts: Sequence[str],
-        thoughts: ThoughtText | None = None,
+        thoughts: ThoughtText | ChannelText | None = None,
         *,
         tells_tokens: bool = False,
     ) -> None:
@@ -69,7 +70,7 @@ class AnswerText:
         pieces = self._up_to_stop_text([*self._thoughts.push(text), *self._thoughts.flush()])
         return pieces + self._say("", is_last=True)
 
-    def _think(self, thoughts: ThoughtText, text: str, logprob: TokenLogprob | None) -> list[Piece]:
+    def _think(self, thoughts: ThoughtText | ChannelText, text: str, logprob: TokenLogprob | None) -> list[Piece]:
         was_thinking = thoughts.is_thinking
         pieces = thoughts.push(text)
         self.reasoning_tokens += was_thinking or thoughts.is_thinking

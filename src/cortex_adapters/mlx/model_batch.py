@@ -13,6 +13,7 @@ from cortex_adapters.mlx.active_job import ActiveJob
 from cortex_adapters.mlx.answer_text import AnswerText
 from cortex_adapters.mlx.batch_generation import LeanBatchGenerator
 from cortex_adapters.mlx.batch_sampling import RowSampler
+from cortex_adapters.mlx.channel_text import ChannelText
 from cortex_adapters.mlx.device import is_out_of_memory, reuse_overhead_s
 from cortex_adapters.mlx.fair_queue import FairQueue
 from cortex_adapters.mlx.fetching_jobs import FetchingJobs
@@ -169,10 +170,12 @@ class ModelBatch:
             return None
         return self.language_model.tools.reader(job.tools, has_output=job.grammar is not None)
 
-    def _thoughts_after(self, prompt: Sequence[int]) -> ThoughtText | None:
+    def _thoughts_after(self, prompt: Sequence[int]) -> ThoughtText | ChannelText | None:
         form = self.language_model.thinking
         if form is None:
             return None
+        if form.has_channels:
+            return ChannelText()
         return ThoughtText(form, is_open=form.is_open(self.language_model.tokenizer, prompt))
 
     def _try_out(self, prompt_lengths: Sequence[int], step: Callable[[], object]) -> None:

@@ -1,8 +1,8 @@
 """How a model thinks before it answers: the marks around its thoughts, and what its chat template makes of an effort.
 
-mlx-lm knows the marks by the vocabulary. What a template can be told shows in its source: `enable_thinking` or
-`thinking` switches thoughts on and off, `reasoning_effort` takes the name of an effort. A template with a switch alone
-knows every effort but `none` as "on"; one with neither thinks, or does not, as it likes.
+mlx-lm knows the marks by the vocabulary, but for the channels of gpt-oss. What a template can be told shows in its
+source: `enable_thinking` or `thinking` switches thoughts on and off, `reasoning_effort` takes the name of an effort. A
+template with a switch alone knows every effort but `none` as "on"; one with neither thinks, or does not, as it likes.
 """
 
 import re
@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from cortex_adapters.mlx.channel_text import CHANNEL, END, MESSAGE, START
 from cortex_domain.errors import UnsupportedCapabilityError
 from cortex_domain.generation import ReasoningEffort
 from cortex_domain.language_models import Capability, ModelId
@@ -36,6 +37,9 @@ class ThinkingTokenizer(Protocol):
     def chat_template(self) -> str | Mapping[str, str] | None:
         """The template's source, or several by name; None for one that is no jinja."""
 
+    def get_vocab(self) -> Mapping[str, int]:
+        """Returns all tokens."""
+
     def decode(self, token_ids: Sequence[int], /) -> str:
         """Turns token ids into text."""
 
@@ -51,6 +55,8 @@ class ThinkingForm:
         effort: The template's variable that takes the name of an effort; None when it has none.
         efforts: The efforts that the template names itself; one with `effort` alone is kept from thinking only if it
             names `none`.
+        has_channels: Whether thoughts and answer are messages on channels; `start` and `end` are then those of a
+            message that is thought.
         message_key: Where the template looks for what an assistant's message thought; None when it does not look.
     """
 
@@ -60,6 +66,7 @@ class ThinkingForm:
     effort: str | None
     efforts: frozenset[ReasoningEffort]
     message_key: str | None
+    has_channels: bool = False
 
     @property
     def marks(self) -> frozenset[str]:
@@ -67,7 +74,10 @@ class ThinkingForm:
         return frozenset({self.start, self.end})
 
     def is_open(self, tokenizer: ThinkingTokenizer, prompt: Sequence[int], /) -> bool:
-        """Tells whether the template has begun the thoughts already: its prompt ends with their mark."""
+        """Tells whether the template has begun the thoughts already: its prompt ends with their mark.
+
+        That of a model with channels leaves it to the model to name one.
+        """
         return tokenizer.decode(prompt[-_TAIL_TOKENS:]).rstrip().endswith(self.start)
 
     def arguments(self, effort: ReasoningEffort, /) -> Mapping[str, object] | None:
@@ -83,17 +93,11 @@ class ThinkingForm:
 
 def thinking_form_of(tokenizer: ThinkingTokenizer, /) -> ThinkingForm | None:
     """Finds out how a model thinks; None for one that does not."""
-    if tokenizer.think_start is None or tokenizer.think_end is None:
-        return None
-    source = _source_of(tokenizer.chat_template)
-    return ThinkingForm(
-        start=tokenizer.think_start,
-        end=tokenizer.think_end,
-        switch=next((name for name in _SWITCHES if _has_variable(name, source)), None),
-        effort=_EFFORT if _has_variable(_EFFORT, source) else None,
-        efforts=frozenset(effort for effort in ReasoningEffort if re.search(rf"['\"]{effort.value}['\"]", source)),
-        message_key=next((key for key in _MESSAGE_KEYS if _reads_of_message(key, source)), None),
-    )
+    if tokenizer.think_start is not None and tokenizer.think_end is not None:
+        return _form(tokenizer, tokenizer.think_start, tokenizer.think_end)
+    if {CHANNEL, MESSAGE, START, END} <= tokenizer.get_vocab().keys():
+        return _form(tokenizer, CHANNEL, END, has_channels=True)
+    return None
 
 
 def template_arguments(
@@ -111,6 +115,19 @@ def template_arguments(
         capability = Capability.REASONING_EFFORT
         raise UnsupportedCapabilityError(capability=capability, model_id=model_id, parameter=capability.value)
     return arguments
+
+
+def _form(tokenizer: ThinkingTokenizer, start: str, end: str, *, has_channels: bool = False) -> ThinkingForm:
+    source = _source_of(tokenizer.chat_template)
+    return ThinkingForm(
+        start=start,
+        end=end,
+        has_channels=has_channels,
+        switch=next((name for name in _SWITCHES if _has_variable(name, source)), None),
+        effort=_EFFORT if _has_variable(_EFFORT, source) else None,
+        efforts=frozenset(effort for effort in ReasoningEffort if re.search(rf"['\"]{effort.value}['\"]", source)),
+        message_key=next((key for key in _MESSAGE_KEYS if _reads_of_message(key, source)), None),
+    )
 
 
 def _source_of(chat_template: str | Mapping[str, str] | None) -> str:

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
+from cortex_adapters.mlx.channel_text import Piece
 from cortex_adapters.mlx.thinking_form import ThinkingForm
 from cortex_domain.events import ReasoningDelta, TextDelta
 from cortex_domain.stop_texts import StopTextFilter
-
-Piece = ReasoningDelta | TextDelta
 
 
 class ThoughtText:

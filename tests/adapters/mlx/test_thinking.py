@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from cortex_adapters.fake import FakeClock
 from cortex_adapters.mlx.active_job import ActiveJob
 from cortex_adapters.mlx.answer_text import AnswerText
+from cortex_adapters.mlx.channel_text import ChannelText
 from cortex_adapters.mlx.engine_host import EngineHost
 from cortex_adapters.mlx.jobs import JobProgress
 from cortex_adapters.mlx.model_loading import load_language_model
@@ -229,12 +230,16 @@ class Tokenizer:
 
     think_start: str | None = "<think>"
     think_end: str | None = "</think>"
+    vocabulary: tuple[str, ...] = ()
 
     def __init__(self, chat_template: Any) -> None:
         self.chat_template = chat_template
 
     def decode(self, token_ids: Any, /) -> str:
         raise NotImplementedError
+
+    def get_vocab(self) -> dict[str, int]:
+        return dict.fromkeys(self.vocabulary, 0)
 
 
 @pytest.mark.parametrize(
@@ -335,3 +340,55 @@ async def test_a_bound_answer_begins_behind_the_thoughts(generator: MlxTextGener
     for model_id in TEMPLATES:
         result = await _answer(generator, model_id, output=ChoiceOutput(choices=(ANSWER,)))
         assert (result.reasoning, result.text, result.finish_reason) == (THOUGHTS, ANSWER, FinishReason.STOP)
+
+
+CHANNELS = ("<|channel|>", "<|message|>", "<|start|>", "<|end|>")
+HEADERS = {"analysis": True, "final": False, "commentary": False, "commentary to=functions.f <|constrain|>json": False}
+
+
+def test_a_vocabulary_of_channels_is_a_form_of_thinking() -> None:
+    tokenizer = Tokenizer("Reasoning: {{ reasoning_effort }}{{ message.thinking }}")
+    tokenizer.think_start = tokenizer.think_end = None
+    tokenizer.vocabulary = CHANNELS
+    form = thinking_form_of(tokenizer)
+    assert form is not None
+    assert (form.has_channels, form.effort, form.message_key) == (True, "reasoning_effort", "thinking")
+    tokenizer.vocabulary = CHANNELS[1:]
+    assert thinking_form_of(tokenizer) is None
+
+
+@given(
+    messages=st.lists(st.tuples(st.sampled_from(list(HEADERS)), st.text("ab<|>", max_size=6)), max_size=4),
+    cuts=st.lists(st.integers(1, 9), max_size=60),
+    is_ended=st.booleans(),
+)
+def test_channels_are_told_apart_however_they_are_cut(
+    messages: list[tuple[str, str]], cuts: list[int], is_ended: bool
+) -> None:
+    whole = "<|end|><|start|>assistant".join(f"<|channel|>{head}<|message|>{text}" for head, text in messages)
+    whole += "<|end|>" if messages and is_ended else ""
+    split, told, rest = ChannelText(), [], whole
+    for length in cuts:
+        told += split.push(rest[:length])
+        rest = rest[length:]
+    told += [*split.push(rest), *split.flush()]
+    thought = "".join(text for head, text in messages if HEADERS[head])
+    assert _texts(told) == (thought, "".join(text for head, text in messages if not HEADERS[head]))
+
+
+@pytest.mark.parametrize("text", ["plain", " plain", "<b>", "<|chan", '{"a": 1}', ""])
+def test_an_answer_without_a_header_is_said_as_it_is(text: str) -> None:
+    split = ChannelText()
+    told = [piece for character in text for piece in split.push(character)]
+    assert _texts([*told, *split.flush()]) == ("", "" if text == "<|chan" else text)
+
+
+def test_a_channel_tells_where_it_is() -> None:
+    split = ChannelText()
+    split.push("<|channel|>analysis<|message|>a")
+    assert (split.is_thinking, split.may_begin, split.is_over) == (True, False, False)
+    split.push("<|end|><|start|>assistant<|channel|>final<|message|>b")
+    assert (split.is_thinking, split.may_begin, split.is_over) == (False, True, False)
+    split = ChannelText()
+    split.push("b")
+    assert (split.is_thinking, split.may_begin, split.is_over) == (False, False, True)
