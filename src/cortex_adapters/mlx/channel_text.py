@@ -1,7 +1,7 @@
 """Tells what a model thinks from what it says where both come as messages on channels, as gpt-oss writes them.
 
-`<|channel|>analysis<|message|>…<|end|><|start|>assistant<|channel|>final<|message|>…`: what is on the channel `analysis`
-is thought, what is on any other one is said, and the headers are neither
+`<|channel|>analysis<|message|>…<|end|><|start|>assistant<|channel|>final<|message|>…`: what is on the channel
+`analysis` is thought, what is on any other one is said, and the headers are neither
 (https://cookbook.openai.com/articles/openai-harmony).
 """
 

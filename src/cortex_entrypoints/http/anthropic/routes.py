@@ -20,7 +20,7 @@ from cortex_entrypoints.http.anthropic.error_objects import (
 from cortex_entrypoints.http.anthropic.message_body import CountTokensBody, CreateMessageBody
 from cortex_entrypoints.http.anthropic.message_events import MessageFrames, MessageStreamEvent
 from cortex_entrypoints.http.anthropic.message_objects import AnswerOptions, MessageObject, TokenCount, message_object
-from cortex_entrypoints.http.anthropic.thinking import thinking_if_able
+from cortex_entrypoints.http.anthropic.thinking import count_if_it_must_think, thinking_if_able, thinking_if_it_must
 from cortex_entrypoints.http.chat_routes import CHAT_ERRORS
 from cortex_entrypoints.http.edge_errors import ThreadUnsupportedError
 from cortex_entrypoints.http.error_responses import log_error
@@ -73,7 +73,7 @@ def anthropic_routes(cortex: Cortex, defaults: ChatDefaults, in_flight: InFlight
         """Answers a chat, in one piece or, with `stream`, as it is generated."""
         body = await read_body(CreateMessageBody)
         asked, warnings = await thinking_if_able(body.to_domain(defaults), cortex.describe_model.while_loaded)
-        generation = cortex.generate_text(asked)
+        generation = thinking_if_it_must(asked, cortex.generate_text, is_refused=body.thinking is not None)
         options = AnswerOptions(
             max_tokens=body.max_tokens, shows_thinking=body.shows_thinking, warnings=(*warnings, *body.warnings)
         )
@@ -98,6 +98,7 @@ def anthropic_routes(cortex: Cortex, defaults: ChatDefaults, in_flight: InFlight
         body = await read_body(CountTokensBody)
         asked, _ = await thinking_if_able(body.to_domain(defaults), cortex.describe_model.while_loaded)
         async with in_flight.work():
-            return json_response(TokenCount(input_tokens=await cortex.count_prompt(asked)))
+            count = await count_if_it_must_think(asked, cortex.count_prompt, is_refused=body.thinking is not None)
+        return json_response(TokenCount(input_tokens=count))
 
     return routes

@@ -4,12 +4,15 @@ Anthropic's models think when they are asked to, so a model here is asked not to
 that never thinks gets an answer and a warning, because there are clients that always ask.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
+from cortex_domain.errors import UnsupportedCapabilityError
+from cortex_domain.events import GenerationEvent
 from cortex_domain.generation import GenerationRequest, ReasoningEffort
 from cortex_domain.language_models import Capability, ModelDescriptor
 from cortex_entrypoints.http.request_bodies import MAX_INTEGER, whole_number
@@ -94,3 +97,52 @@ async def thinking_if_able(
         return replace(request, reasoning_effort=None), ()
     warning = "This model cannot be told how long to think; thinking and output_config.effort have no effect."
     return replace(request, reasoning_effort=None), (warning,)
+
+
+@asynccontextmanager
+async def thinking_if_it_must(
+    request: GenerationRequest,
+    generate_text: Callable[[GenerationRequest], AbstractAsyncContextManager[AsyncIterator[GenerationEvent]]],
+    /,
+    *,
+    is_refused: bool,
+) -> AsyncIterator[AsyncIterator[GenerationEvent]]:
+    """Generates an answer, with thoughts where a model cannot be kept from them though nobody asked for any.
+
+    Args:
+        request: What is asked.
+        generate_text: The use case.
+        is_refused: Whether such a model refuses the request rather, because it was told not to think.
+
+    Raises:
+        CortexError: On entering or iterating, what the use case raises.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            events = await stack.enter_async_context(generate_text(request))
+        except UnsupportedCapabilityError as refusal:
+            if is_refused or not _must_think(refusal, request):
+                raise
+            events = await stack.enter_async_context(generate_text(replace(request, reasoning_effort=None)))
+        yield events
+
+
+async def count_if_it_must_think(
+    request: GenerationRequest, count_prompt: Callable[[GenerationRequest], Awaitable[int]], /, *, is_refused: bool
+) -> int:
+    """Counts a prompt, that with thoughts where a model cannot be kept from them; see `thinking_if_it_must`.
+
+    Raises:
+        CortexError: What the use case raises.
+    """
+    try:
+        return await count_prompt(request)
+    except UnsupportedCapabilityError as refusal:
+        if is_refused or not _must_think(refusal, request):
+            raise
+        return await count_prompt(replace(request, reasoning_effort=None))
+
+
+def _must_think(refusal: UnsupportedCapabilityError, request: GenerationRequest) -> bool:
+    is_of_effort = refusal.capability == Capability.REASONING_EFFORT
+    return is_of_effort and request.reasoning_effort is ReasoningEffort.NONE

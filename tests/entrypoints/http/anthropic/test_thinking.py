@@ -1,15 +1,19 @@
 """Thinking blocks, in both directions."""
 
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import anthropic
 import pytest
 
 from cortex_adapters.fake import FakeModelStore, ScriptedReply
-from cortex_domain.generation import ReasoningEffort
-from cortex_domain.language_models import ModelDescriptor, ModelId, ModelState
+from cortex_domain.errors import UnsupportedCapabilityError
+from cortex_domain.events import GenerationEvent
+from cortex_domain.generation import GenerationRequest, ReasoningEffort
+from cortex_domain.language_models import Capability, ModelDescriptor, ModelId, ModelState
 from cortex_domain.messages import ReasoningPart, TextPart
-from tests.entrypoints.http.anthropic.clients import CHAT, MESSAGES, client_of, listening, text_of
+from tests.entrypoints.http.anthropic.clients import CHAT, MESSAGES, ListeningGenerator, client_of, listening, text_of
 from tests.entrypoints.http.live_server import FakeAdapters, live_server
 
 THINKING: Any = {**CHAT, "thinking": {"type": "enabled", "budget_tokens": 2000}}
@@ -74,6 +78,43 @@ async def test_a_model_that_cannot_be_kept_from_thinking_is_left_to_itself() -> 
     async with live_server(adapters=adapters) as server, client_of(server) as client:
         await client.messages.create(**CHAT)
     assert generator.asked[0].reasoning_effort is None
+
+
+class StubbornGenerator(ListeningGenerator):
+    """Takes efforts, but cannot be kept from thinking."""
+
+    def generate_text(
+        self, request: GenerationRequest, /
+    ) -> AbstractAsyncContextManager[AsyncIterator[GenerationEvent]]:
+        if request.reasoning_effort is ReasoningEffort.NONE:
+            raise self._refusal(request)
+        return super().generate_text(request)
+
+    async def count_prompt(self, request: GenerationRequest, /) -> int:
+        if request.reasoning_effort is ReasoningEffort.NONE:
+            raise self._refusal(request)
+        return await super().count_prompt(request)
+
+    def _refusal(self, request: GenerationRequest) -> UnsupportedCapabilityError:
+        capability = Capability.REASONING_EFFORT
+        return UnsupportedCapabilityError(capability=capability, model_id=request.model, parameter=capability.value)
+
+
+async def test_a_model_that_must_think_refuses_only_who_forbids_it() -> None:
+    _, adapters = listening()
+    generator = StubbornGenerator(loader=adapters.loader, clock=adapters.clock)
+    adapters.generator = adapters.fake_generator = generator
+    async with live_server(adapters=adapters) as server, client_of(server) as client:
+        assert text_of(await client.messages.create(**CHAT)) == "hello big world"
+        async with client.messages.stream(**CHAT) as stream:
+            assert text_of(await stream.get_final_message()) == "hello big world"
+        with pytest.raises(anthropic.BadRequestError, match="reasoning_effort"):
+            await client.messages.create(**CHAT, thinking={"type": "disabled"})
+        counted: Any = {"model": "fake/echo", "messages": MESSAGES}
+        assert (await client.messages.count_tokens(**counted)).input_tokens == 4
+        with pytest.raises(anthropic.BadRequestError, match="reasoning_effort"):
+            await client.messages.count_tokens(**counted, thinking={"type": "disabled"})
+    assert [request.reasoning_effort for request in generator.asked] == [None, None]
 
 
 async def test_a_model_that_never_thinks_answers_with_a_warning() -> None:
