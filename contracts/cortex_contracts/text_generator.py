@@ -458,10 +458,9 @@ class TextGeneratorContract:
         if await _is_refused(harness, Capability.ECHO, replace(request, echo=True)):
             return
         echoed = await read(harness.generator, replace(request, echo=True))
-        tokens = echoed.finished.usage.completion_tokens
         assert echoed.text.startswith(COUNTING)
         assert len(echoed.text) > len(COUNTING)
-        assert tokens <= 12
+        assert echoed.finished.usage.completion_tokens < echoed.finished.usage.prompt_tokens
 
     @checks("text_generator.image_input")
     async def test_image_input(self, harness: TextGeneratorHarness) -> None:
