@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -29,8 +30,9 @@ class Ticket(BaseModel):
 
 
 @pytest.fixture
-def client(starter_server: LiveProcess) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{starter_server.url}/v1", api_key="none", max_retries=0)
+def client(starter_server: LiveProcess) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{starter_server.url}/v1", api_key="none", max_retries=0) as opened:
+        yield opened
 
 
 def test_the_starter_fills_a_pydantic_model(client: openai.OpenAI) -> None:
