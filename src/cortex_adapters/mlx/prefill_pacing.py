@@ -16,13 +16,13 @@ MAX_ROW_TOKENS = 2048
 """Tokens of one prompt; where attention is not fused, its scores take memory by this times the prompt so far."""
 IDLE_PIECE_S = 0.5
 """Time of a piece when nobody waits for a token; also about how long a cancellation may take."""
-LIVE_PIECE_PER_DECODE = 1.0
+LIVE_PIECE_PER_DECODE = 0.7
 """Time of a piece while streams live, as a multiple of the time that decoding takes."""
 CROWD_PIECE_PER_DECODE = 1.5
 """The same where prompts wait, for each prompt that waits on each stream that lives: a crowd may hold up a few."""
 CROWD_PIECE_S = 0.1
 """Longest time of such a piece: nobody notices that a text stood still for it."""
-LIVE_GROWTH = 2.0
+LIVE_GROWTH = 1.5
 """See `GROWTH`, while streams live."""
 LONG_READING_S = 1.0
 """A prompt that takes longer than this, if it is read alone and at once, is a long one."""
@@ -72,13 +72,13 @@ class PrefillPacing:
             decoding_rows: Rows that decoded a token.
             decode_s: Seconds spent on that.
             prompt_tokens: Tokens of prompts that were read.
-            prompt_s: Seconds spent on that. It includes the wait for the decoding that the step started, because the
-                device does one after the other.
+            prompt_s: Seconds spent on that. Which of both includes the wait for the decoding that the step started
+                depends on the device; only their sum tells what the prompts took.
         """
         if not prompt_tokens:
             self._decode_s = _smoothed(self._decode_s, decode_s)
             return
-        reading_s = prompt_s - (self._decode_s if decoding_rows else 0.0)
+        reading_s = prompt_s + (decode_s - self._decode_s if decoding_rows else 0.0)
         if reading_s > 0:
             self._speed.observe(tokens=prompt_tokens, seconds=reading_s)
 

@@ -1,9 +1,11 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cortex_adapters.mlx.prefill_pacing import (
     CROWD_PIECE_S,
     IDLE_PIECE_S,
+    LIVE_PIECE_PER_DECODE,
     MAX_PIECE_TOKENS,
     MAX_PROMPT_ROWS,
     MAX_ROW_TOKENS,
@@ -21,25 +23,28 @@ def _learned(*, tokens_per_s: float, decode_s: float) -> PrefillPacing:
     return pacing
 
 
-def test_a_piece_is_large_when_nobody_waits_and_lasts_about_as_long_as_decoding_when_somebody_does() -> None:
+def test_a_piece_is_large_when_nobody_waits_and_lasts_less_than_decoding_when_somebody_does() -> None:
     pacing = _learned(tokens_per_s=2000, decode_s=0.05)
     idle, live = (pacing.plan(decoding_rows=rows, prompt_rows=1) for rows in (0, 4))
-    assert (idle, live) == (2000 * IDLE_PIECE_S, 100)
+    assert idle == 2000 * IDLE_PIECE_S
+    assert live == pytest.approx(100 * LIVE_PIECE_PER_DECODE, abs=1)
+    assert LIVE_PIECE_PER_DECODE < 1
 
 
 def test_a_crowd_that_waits_may_hold_up_a_few_for_a_moment() -> None:
     pacing = _learned(tokens_per_s=10_000, decode_s=0.01)
-    alone, crowd = (pacing.plan(decoding_rows=2, prompt_rows=prompts) * prompts for prompts in (1, 50))
-    assert alone == 100
+    alone, crowd = (pacing.plan(decoding_rows=8, prompt_rows=prompts) * prompts for prompts in (1, 200))
+    assert alone == pytest.approx(100 * LIVE_PIECE_PER_DECODE, abs=1)
     assert crowd == 10_000 * CROWD_PIECE_S
-    assert pacing.plan(decoding_rows=60, prompt_rows=5) * 5 == alone
+    assert pacing.plan(decoding_rows=60, prompt_rows=5) == alone // 5
 
 
-def test_what_the_step_decoded_is_not_counted_as_reading() -> None:
+@pytest.mark.parametrize(("decode_s", "prompt_s"), [(0.0, 0.1), (0.05, 0.05)])
+def test_decoding_is_not_counted_as_reading_whichever_of_both_waits_for_it(decode_s: float, prompt_s: float) -> None:
     pacing = _learned(tokens_per_s=2000, decode_s=0.05)
     for _ in range(12):
-        pacing.observe(decoding_rows=4, decode_s=0, prompt_tokens=100, prompt_s=0.1)
-    assert pacing.plan(decoding_rows=4, prompt_rows=1) == 100
+        pacing.observe(decoding_rows=4, decode_s=decode_s, prompt_tokens=100, prompt_s=prompt_s)
+    assert pacing.plan(decoding_rows=4, prompt_rows=1) == pytest.approx(100 * LIVE_PIECE_PER_DECODE, abs=1)
 
 
 def test_a_faster_device_reads_more() -> None:
