@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from cortex_domain.language_models import ModelFiles
 from cortex_entrypoints import Cortex, EnginePlacement, Settings
@@ -13,6 +14,10 @@ from cortex_entrypoints.container import CortexContainer, build_container
 
 # No test may look for a hub; those of the hub's client bring their own, on this machine.
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+# A machine that is busy makes an example slow, and nothing here judges by the clock.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 _MODEL_CACHE_DIR = Path(__file__).parent.parent / ".cache" / "models"
 """Kept between runs, because it takes seconds to make."""
