@@ -47,8 +47,10 @@ def softmax(scores: mx.array, /) -> mx.array:
 
 
 def _is_worth_it(queries: mx.array, keys: mx.array, values: mx.array, cache: Any) -> bool:  # noqa: ANN401
-    is_plain = queries.dtype == keys.dtype == values.dtype == mx.float32 and not hasattr(cache, "bits")
-    return is_plain and queries.size // queries.shape[-1] * keys.shape[2] >= MIN_SCORES
+    if hasattr(cache, "bits"):  # the keys and values of mlx-lm's quantised caches are tuples of packed arrays
+        return False
+    is_single = queries.dtype == keys.dtype == values.dtype == mx.float32
+    return is_single and queries.size // queries.shape[-1] * keys.shape[2] >= MIN_SCORES
 
 
 def _attend(queries: mx.array, keys: mx.array, values: mx.array, mask: Any) -> mx.array:  # noqa: ANN401

@@ -25,4 +25,5 @@ async def test_mlx_lm_answers_bursts_one_after_the_other(tmp_path: Path) -> None
             for answer in answers:
                 assert len(answer.texts_s) == answer.completion_tokens <= length
                 assert 0 < answer.texts_s[0] <= answer.texts_s[-1] == answer.ended_s
-                assert answer.finish_reason == ("length" if answer.completion_tokens == length else "stop")
+                # A drawn end of the text counts as a token, so that a stop may come with the last one allowed.
+                assert answer.finish_reason in ({"length", "stop"} if answer.completion_tokens == length else {"stop"})
