@@ -8,6 +8,9 @@ CortexError
 │   ├── GenerationNotFoundError
 │   ├── ResponseNotFoundError
 │   ├── ResponseItemNotFoundError
+│   ├── ToolNotFoundError
+│   ├── ToolDeniedError
+│   ├── InvalidToolArgumentsError
 │   ├── MemoryExceededError
 │   ├── ModelNotFoundError
 │   ├── ModelNotDownloadedError
@@ -27,6 +30,7 @@ CortexError
 │   ├── InsufficientStorageError
 │   ├── ModelDownloadError
 │   └── StorageError
+├── ToolFailedError                 a tool could not do what was asked; a model may try otherwise
 └── ContractViolationError          an adapter broke its port: a bug
 
 Facts are attributes, the message says what to do, and nothing here knows about HTTP. Cancellation is not an error.
@@ -160,6 +164,48 @@ class ResponseItemNotFoundError(RequestRefusedError):
     def __init__(self, *, item_id: str) -> None:
         super().__init__(f"No stored response holds an item {item_id!r}, or no longer. Send the item itself.")
         self.item_id = item_id
+
+
+class ToolNotFoundError(RequestRefusedError):
+    """There is no tool of this name, or it is switched off.
+
+    Attributes:
+        name: The name.
+    """
+
+    code = "tool_not_found"
+
+    def __init__(self, *, name: str) -> None:
+        super().__init__(f"There is no tool {name[:140]!r}, or it is switched off. Ask for the list of tools.")
+        self.name = name
+
+
+class ToolDeniedError(RequestRefusedError):
+    """The policy does not let this tool be used.
+
+    Attributes:
+        name: The tool.
+    """
+
+    code = "tool_denied"
+
+    def __init__(self, *, name: str) -> None:
+        super().__init__(f"The policy denies the use of the tool {name!r}. Whoever runs Cortex can change that.")
+        self.name = name
+
+
+class InvalidToolArgumentsError(RequestRefusedError):
+    """The arguments of a tool are not what its parameters say.
+
+    Attributes:
+        name: The tool.
+    """
+
+    code = "invalid_arguments"
+
+    def __init__(self, message: str, *, name: str) -> None:
+        super().__init__(message)
+        self.name = name
 
 
 class MemoryExceededError(RequestRefusedError):
@@ -472,6 +518,22 @@ class StorageError(ResourceUnavailableError):
     """Reading or writing local files failed."""
 
     code = "storage_failed"
+
+
+class ToolFailedError(CortexError):
+    """A tool could not do what was asked. The message is for the model, which may try otherwise.
+
+    Attributes:
+        reason: Stable identifier in snake_case of what went wrong; a tool may have its own.
+        is_transient: Whether the same use may succeed a moment later.
+    """
+
+    code = "tool_failed"
+
+    def __init__(self, message: str, *, reason: str = "tool_failed", is_transient: bool = False) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.is_transient = is_transient
 
 
 class ContractViolationError(CortexError):

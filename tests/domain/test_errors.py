@@ -13,6 +13,7 @@ from cortex_domain.errors import (
     InsufficientStorageError,
     InvalidModelError,
     InvalidRequestError,
+    InvalidToolArgumentsError,
     LoadOptionRefusedError,
     MemoryExceededError,
     MemoryPressureError,
@@ -26,6 +27,9 @@ from cortex_domain.errors import (
     RequestRefusedError,
     ResourceUnavailableError,
     ShuttingDownError,
+    ToolDeniedError,
+    ToolFailedError,
+    ToolNotFoundError,
     UnavailableReason,
     UnsupportedCapabilityError,
 )
@@ -54,7 +58,7 @@ def test_codes_are_unique() -> None:
 
 
 def test_each_error_says_who_can_act() -> None:
-    families = (RequestRefusedError, ResourceUnavailableError, ContractViolationError)
+    families = (RequestRefusedError, ResourceUnavailableError, ToolFailedError, ContractViolationError)
     assert all(issubclass(error, families) for error in all_errors())
 
 
@@ -102,6 +106,14 @@ def test_each_error_says_who_can_act() -> None:
             LoadOptionRefusedError(model_id="a/b", parameter="lora_weights", reason="they are cursed"),
             {"model_id": "a/b", "parameter": "lora_weights", "reason": "they are cursed"},
             "cannot be loaded with this lora_weights: they are cursed.",
+        ),
+        (ToolNotFoundError(name="dig"), {"name": "dig"}, "There is no tool 'dig'"),
+        (ToolDeniedError(name="dig"), {"name": "dig"}, "denies the use of the tool 'dig'"),
+        (InvalidToolArgumentsError("Say how deep.", name="dig"), {"name": "dig"}, "Say how deep."),
+        (
+            ToolFailedError("Too hard.", reason="rock", is_transient=True),
+            {"reason": "rock", "is_transient": True},
+            "Too hard.",
         ),
         (ModelNotDownloadedError(model_id="a/b"), {"model_id": "a/b"}, "Pull it first"),
         (ModelAccessDeniedError(model_id="a/b"), {"model_id": "a/b"}, "HF_TOKEN"),

@@ -7,7 +7,9 @@ from cortex_domain.ports.model_loader import ModelLoader
 from cortex_domain.ports.model_store import ModelStore
 from cortex_domain.ports.prompt_counter import PromptCounter
 from cortex_domain.ports.response_store import ResponseStore
+from cortex_domain.ports.task_runner import TaskRunner
 from cortex_domain.ports.text_generator import TextGenerator
+from cortex_domain.ports.tool_provider import ToolProvider
 
 __all__ = [
     "Clock",
@@ -17,5 +19,7 @@ __all__ = [
     "ModelStore",
     "PromptCounter",
     "ResponseStore",
+    "TaskRunner",
     "TextGenerator",
+    "ToolProvider",
 ]

@@ -1,0 +1,58 @@
+import pytest
+
+from cortex_domain.errors import InvalidRequestError
+from cortex_domain.tool_execution import ToolDescriptor, ToolEffect
+from cortex_domain.tool_policy import ToolPermission, ToolPolicy, strictest
+from cortex_domain.tools import ToolDefinition
+
+
+def tool(*effects: ToolEffect, name: str = "use") -> ToolDescriptor:
+    return ToolDescriptor(definition=ToolDefinition(name=name), effects=frozenset(effects))
+
+
+@pytest.mark.parametrize(
+    ("effects", "permission"),
+    [
+        ((), ToolPermission.ALLOW),
+        ((ToolEffect.READS_LOCAL,), ToolPermission.ALLOW),
+        ((ToolEffect.NETWORK,), ToolPermission.ALLOW),
+        ((ToolEffect.WRITES_LOCAL,), ToolPermission.ASK),
+        ((ToolEffect.RUNS_CODE, ToolEffect.READS_LOCAL), ToolPermission.ASK),
+        ((ToolEffect.SPENDS,), ToolPermission.ASK),
+    ],
+)
+def test_reading_is_allowed_and_what_changes_something_is_asked_for(
+    effects: tuple[ToolEffect, ...], permission: ToolPermission
+) -> None:
+    assert ToolPolicy().permission(tool(*effects), after_untrusted=False) is permission
+
+
+def test_the_strictest_effect_decides() -> None:
+    policy = ToolPolicy(effects={ToolEffect.NETWORK: ToolPermission.DENY})
+    assert policy.permission(tool(ToolEffect.NETWORK, ToolEffect.RUNS_CODE), after_untrusted=False) == "deny"
+    assert policy.permission(tool(ToolEffect.RUNS_CODE), after_untrusted=False) == "ask"
+
+
+def test_a_named_tool_has_the_permission_that_names_it() -> None:
+    policy = ToolPolicy(tools={"run": ToolPermission.ALLOW, "look": ToolPermission.DENY})
+    assert policy.permission(tool(ToolEffect.RUNS_CODE, name="run"), after_untrusted=False) == "allow"
+    assert policy.permission(tool(name="look"), after_untrusted=False) == "deny"
+
+
+def test_untrusted_content_makes_everything_ask_but_what_is_named() -> None:
+    policy = ToolPolicy(tools={"shut": ToolPermission.DENY}, allowed_after_untrusted=frozenset({"look"}))
+    assert policy.permission(tool(), after_untrusted=True) == "ask"
+    assert policy.permission(tool(name="shut"), after_untrusted=True) == "deny"
+    assert policy.permission(tool(name="look"), after_untrusted=True) == "allow"
+    assert policy.permission(tool(ToolEffect.RUNS_CODE, name="look"), after_untrusted=True) == "ask"
+
+
+def test_the_strictest_of_none_allows() -> None:
+    assert strictest([]) is ToolPermission.ALLOW
+    assert strictest(ToolPermission) is ToolPermission.DENY
+
+
+@pytest.mark.parametrize("timeout_s", [0, -1, float("nan"), float("inf")])
+def test_a_tool_has_a_time_limit(timeout_s: float) -> None:
+    with pytest.raises(InvalidRequestError, match="timeout_s"):
+        ToolDescriptor(definition=ToolDefinition(name="use"), timeout_s=timeout_s)
