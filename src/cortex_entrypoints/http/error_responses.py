@@ -86,7 +86,7 @@ STATUSES: Final[Mapping[type[CortexError], int]] = {
     ToolNotFoundError: 404,
     ToolDeniedError: 403,
     InvalidToolArgumentsError: 400,
-    ToolFailedError: 502,
+    ToolFailedError: 500,
     ModelNotFoundError: 404,
     ModelNotDownloadedError: 409,
     ModelInUseError: 409,

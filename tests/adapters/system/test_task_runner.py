@@ -4,6 +4,7 @@ from collections.abc import Callable
 import pytest
 
 from cortex_adapters.system import AsyncioTaskRunner
+from cortex_domain.ports.task_runner import Producer
 
 Tell = Callable[[str], None]
 
@@ -25,7 +26,8 @@ async def test_events_come_as_they_are_told_and_end_with_the_last_producer() -> 
 
 
 async def test_without_producers_there_is_nothing() -> None:
-    async with AsyncioTaskRunner().run([]) as events:
+    nobody: list[Producer[str]] = []
+    async with AsyncioTaskRunner().run(nobody) as events:
         assert [event async for event in events] == []
 
 
