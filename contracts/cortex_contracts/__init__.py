@@ -9,6 +9,15 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         f"{__name__}.{port}"
-        for port in ("text_generator", "prompt_counter", "model_loader", "model_store", "clock", "engine_monitor")
+        for port in (
+            "text_generator",
+            "prompt_counter",
+            "model_loader",
+            "model_store",
+            "clock",
+            "engine_monitor",
+            "page_fetcher",
+            "web_searcher",
+        )
     )
 )

@@ -52,6 +52,15 @@ REQUIREMENTS: Mapping[str, str] = MappingProxyType(
         "model_store.state_follows_history": (
             "A model is downloaded exactly when its last pull came to the end and it was not deleted since."
         ),
+        "page_fetcher.public_web_only": "Nothing of this machine or its networks is reached, however it is written.",
+        "page_fetcher.checks_redirects": "A redirect reaches nothing that could not be fetched itself.",
+        "page_fetcher.html_becomes_markdown": "HTML is returned as Markdown, with its title and without tags.",
+        "page_fetcher.text_stays": "Text that is not HTML is returned as it was sent.",
+        "page_fetcher.follows_redirects": "Redirects are followed, and the page tells where they led.",
+        "page_fetcher.failure_raises": "An error page is raised with its status, not returned.",
+        "page_fetcher.refuses_what_is_no_text": "What is not text is refused.",
+        "page_fetcher.refuses_what_is_too_large": "What is too large is refused, as it is sent or once it is unpacked.",
+        "page_fetcher.side_by_side": "Fetches at the same time return each its own page.",
         "prompt_counter.counts_what_is_read": "A prompt's count is the length that an answer to it tells.",
         "prompt_counter.counts_beyond_window": "A prompt over the context window is counted, not refused.",
         "prompt_counter.takes_no_place": "When a count returns, nothing of it runs or waits.",
@@ -136,5 +145,13 @@ REQUIREMENTS: Mapping[str, str] = MappingProxyType(
         "text_generator.concurrent_as_alone": "Requests that run at once are answered as each would be alone.",
         "text_generator.failure_stays_alone": "What one request raises ends no other.",
         "text_generator.unread_stream_stalls_no_other": "A stream that nobody reads does not hold up another.",
+        "web_searcher.finds_what_there_is": "Hits have the titles, addresses and snippets found, in this order.",
+        "web_searcher.at_most_as_many": "There are at most as many hits as were asked for.",
+        "web_searcher.each_address_once": "An address is among the hits once.",
+        "web_searcher.leads_to_pages": "Addresses of hits are absolute, http or https; others are left out.",
+        "web_searcher.text_is_plain": "Titles and snippets are plain text in one line, nothing of it escaped.",
+        "web_searcher.nothing_found": "A search that finds nothing returns nothing.",
+        "web_searcher.failure_raises": "A search that fails raises and names the service; others go on.",
+        "web_searcher.side_by_side": "Searches at the same time return each its own hits.",
     }
 )

@@ -31,6 +31,8 @@ CortexError
 │   ├── ModelDownloadError
 │   └── StorageError
 ├── ToolFailedError                 a tool could not do what was asked; a model may try otherwise
+│   ├── PageFetchError
+│   └── WebSearchError
 └── ContractViolationError          an adapter broke its port: a bug
 
 Facts are attributes, the message says what to do, and nothing here knows about HTTP. Cancellation is not an error.
@@ -534,6 +536,81 @@ class ToolFailedError(CortexError):
         super().__init__(message)
         self.reason = reason
         self.is_transient = is_transient
+
+
+class WebFailure(StrEnum):
+    """Why something of the web cannot be had.
+
+    INVALID_URL: the address cannot be one of a public page, as it is written. ADDRESS_REFUSED: it leads to this machine
+    or its networks. HOST_NOT_FOUND: no machine has this name. UNREACHABLE: the other side does not take the connection,
+    or breaks it off. TIMEOUT: it takes too long. HTTP_STATUS: it answers with an error. RATE_LIMITED: it was asked too
+    often. KEY_REFUSED: it does not accept the key. TOO_MANY_REDIRECTS, TOO_LARGE, UNSUPPORTED_CONTENT: what there is
+    cannot be read here. BAD_ANSWER: the answer breaks the protocol. PAUSED: it failed too often and is left alone.
+    """
+
+    INVALID_URL = "invalid_url"
+    ADDRESS_REFUSED = "address_refused"
+    HOST_NOT_FOUND = "host_not_found"
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    HTTP_STATUS = "http_status"
+    RATE_LIMITED = "rate_limited"
+    KEY_REFUSED = "key_refused"
+    TOO_MANY_REDIRECTS = "too_many_redirects"
+    TOO_LARGE = "too_large"
+    UNSUPPORTED_CONTENT = "unsupported_content"
+    BAD_ANSWER = "bad_answer"
+    PAUSED = "paused"
+
+
+_PASSING_FAILURES = (WebFailure.UNREACHABLE, WebFailure.TIMEOUT)
+
+
+class PageFetchError(ToolFailedError):
+    """A page cannot be fetched, or must not be.
+
+    Attributes:
+        url: The address that could not be fetched; after a redirect another than was asked for.
+        reason: Why.
+        status: What the server answered; None when it did not come to that.
+        retry_after_s: Seconds after which the server wants to be asked again; None when it did not say.
+    """
+
+    code = "page_fetch_failed"
+    reason: WebFailure
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        url: str,
+        reason: WebFailure,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        is_transient = reason in _PASSING_FAILURES or (status is not None and status >= 500)
+        super().__init__(message, reason=reason, is_transient=is_transient)
+        self.url = url
+        self.status = status
+        self.retry_after_s = retry_after_s
+
+
+class WebSearchError(ToolFailedError):
+    """The web could not be searched.
+
+    Attributes:
+        provider: The search service; for several, their names separated by commas.
+        reason: Why; for several, why the last of them failed.
+        retry_after_s: Seconds after which trying again makes sense; None when nobody can tell.
+    """
+
+    code = "web_search_failed"
+    reason: WebFailure
+
+    def __init__(self, message: str, *, provider: str, reason: WebFailure, retry_after_s: float | None = None) -> None:
+        super().__init__(message, reason=reason, is_transient=reason in _PASSING_FAILURES)
+        self.provider = provider
+        self.retry_after_s = retry_after_s
 
 
 class ContractViolationError(CortexError):

@@ -9,16 +9,20 @@ from cortex_adapters.fake import (
     FakeEngineMonitor,
     FakeModelLoader,
     FakeModelStore,
+    FakePageFetcher,
     FakeTextGenerator,
+    FakeWebSearcher,
 )
 from cortex_adapters.in_memory import InMemoryResponseStore
 from cortex_contracts.clock import ClockHarness
 from cortex_contracts.generation_suspender import GenerationSuspenderHarness
 from cortex_contracts.model_loader import ModelLoaderHarness
 from cortex_contracts.model_store import ModelStoreHarness
+from cortex_contracts.page_fetcher import PageFetcherHarness
 from cortex_contracts.prompt_counter import PromptCounterHarness
 from cortex_contracts.response_store import ResponseStoreHarness
-from cortex_domain.errors import InvalidModelError
+from cortex_contracts.web_searcher import WebSearcherHarness
+from cortex_domain.errors import InvalidModelError, WebFailure, WebSearchError
 from cortex_domain.language_models import (
     Capability,
     LoadOptions,
@@ -27,6 +31,7 @@ from cortex_domain.language_models import (
     ModelId,
     ModelState,
 )
+from tests.contracts.fake_web import FakeWeb
 
 
 async def fake_engine_harness(
@@ -104,6 +109,29 @@ async def fake_clock_harness(*, patience_s: float = 60.0) -> ClockHarness:
 
 async def in_memory_response_harness(*, patience_s: float = 60.0) -> ResponseStoreHarness:
     return ResponseStoreHarness(store=InMemoryResponseStore(), patience_s=patience_s)
+
+
+async def fake_fetcher_harness(*, patience_s: float = 60.0) -> PageFetcherHarness:
+    fetcher = FakePageFetcher()
+    return PageFetcherHarness(
+        fetcher=fetcher,
+        serve=FakeWeb(fetcher, max_bytes=1000).serve,
+        max_bytes=1000,
+        listening_port=9,
+        reached=lambda: 0,
+        patience_s=patience_s,
+    )
+
+
+async def fake_searcher_harness(*, patience_s: float = 60.0) -> WebSearcherHarness:
+    searcher = FakeWebSearcher()
+    failure = WebSearchError("It was made so.", provider="fake", reason=WebFailure.BAD_ANSWER)
+    return WebSearcherHarness(
+        searcher=searcher,
+        offer=searcher.answer,
+        break_down=lambda text: searcher.answer(text, failure),
+        patience_s=patience_s,
+    )
 
 
 def _files(name: str, *, size_bytes: int = 1_000_000) -> ModelFiles:

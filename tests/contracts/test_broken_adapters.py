@@ -11,9 +11,11 @@ from cortex_contracts.broken_adapters import (
     BROKEN_GENERATION_SUSPENDERS,
     BROKEN_MODEL_LOADERS,
     BROKEN_MODEL_STORES,
+    BROKEN_PAGE_FETCHERS,
     BROKEN_PROMPT_COUNTERS,
     BROKEN_RESPONSE_STORES,
     BROKEN_TEXT_GENERATORS,
+    BROKEN_WEB_SEARCHERS,
     Breakage,
 )
 from cortex_contracts.checks import checks_of
@@ -22,13 +24,17 @@ from cortex_contracts.engine_monitor import EngineMonitorContract
 from cortex_contracts.generation_suspender import GenerationSuspenderContract, GenerationSuspenderHarness
 from cortex_contracts.model_loader import ModelLoaderContract, ModelLoaderHarness
 from cortex_contracts.model_store import ModelStoreContract, ModelStoreHarness
+from cortex_contracts.page_fetcher import PageFetcherContract, PageFetcherHarness
 from cortex_contracts.prompt_counter import PromptCounterContract, PromptCounterHarness
 from cortex_contracts.response_store import ResponseStoreContract, ResponseStoreHarness
 from cortex_contracts.text_generator import TextGeneratorContract, TextGeneratorHarness
+from cortex_contracts.web_searcher import WebSearcherContract, WebSearcherHarness
 from tests.contracts.harnesses import (
     fake_clock_harness,
     fake_counter_harness,
     fake_engine_harness,
+    fake_fetcher_harness,
+    fake_searcher_harness,
     fake_store_harness,
     fake_suspender_harness,
     in_memory_response_harness,
@@ -79,6 +85,16 @@ async def test_broken_response_store(breakage: Breakage[ResponseStoreHarness]) -
 @pytest.mark.parametrize("breakage", BROKEN_TEXT_GENERATORS, ids=_named)
 async def test_broken_text_generator(breakage: Breakage[TextGeneratorHarness]) -> None:
     assert await _failing(TextGeneratorContract, breakage, fake_engine_harness) == {breakage.requirement_id}
+
+
+@pytest.mark.parametrize("breakage", BROKEN_PAGE_FETCHERS, ids=_named)
+async def test_broken_page_fetcher(breakage: Breakage[PageFetcherHarness]) -> None:
+    assert await _failing(PageFetcherContract, breakage, fake_fetcher_harness) == {breakage.requirement_id}
+
+
+@pytest.mark.parametrize("breakage", BROKEN_WEB_SEARCHERS, ids=_named)
+async def test_broken_web_searcher(breakage: Breakage[WebSearcherHarness]) -> None:
+    assert await _failing(WebSearcherContract, breakage, fake_searcher_harness) == {breakage.requirement_id}
 
 
 async def _failing(contract: type, breakage: Breakage[Any], build: Callable[..., Awaitable[Any]]) -> set[str]:

@@ -8,13 +8,17 @@ from cortex_contracts.engine_monitor import EngineMonitorContract
 from cortex_contracts.generation_suspender import GenerationSuspenderContract, GenerationSuspenderHarness
 from cortex_contracts.model_loader import ModelLoaderContract, ModelLoaderHarness
 from cortex_contracts.model_store import ModelStoreContract, ModelStoreHarness
+from cortex_contracts.page_fetcher import PageFetcherContract, PageFetcherHarness
 from cortex_contracts.prompt_counter import PromptCounterContract, PromptCounterHarness
 from cortex_contracts.text_generator import TextGeneratorContract
+from cortex_contracts.web_searcher import WebSearcherContract, WebSearcherHarness
 from cortex_domain.language_models import MODALITIES
 from tests.contracts.harnesses import (
     fake_clock_harness,
     fake_counter_harness,
     fake_engine_harness,
+    fake_fetcher_harness,
+    fake_searcher_harness,
     fake_store_harness,
     fake_suspender_harness,
 )
@@ -90,3 +94,15 @@ class TestFakeClock(ClockContract):
     @pytest.fixture
     async def harness(self) -> ClockHarness:
         return await fake_clock_harness()
+
+
+class TestFakePageFetcher(PageFetcherContract):
+    @pytest.fixture
+    async def harness(self) -> PageFetcherHarness:
+        return await fake_fetcher_harness()
+
+
+class TestFakeWebSearcher(WebSearcherContract):
+    @pytest.fixture
+    async def harness(self) -> WebSearcherHarness:
+        return await fake_searcher_harness()

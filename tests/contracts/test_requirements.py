@@ -11,10 +11,12 @@ from cortex_contracts.engine_monitor import EngineMonitorContract
 from cortex_contracts.generation_suspender import GenerationSuspenderContract
 from cortex_contracts.model_loader import ModelLoaderContract
 from cortex_contracts.model_store import ModelStoreContract
+from cortex_contracts.page_fetcher import PageFetcherContract
 from cortex_contracts.prompt_counter import PromptCounterContract
 from cortex_contracts.requirements import REQUIREMENTS
 from cortex_contracts.response_store import ResponseStoreContract
 from cortex_contracts.text_generator import TextGeneratorContract
+from cortex_contracts.web_searcher import WebSearcherContract
 
 CONTRACTS = (
     ClockContract,
@@ -22,9 +24,11 @@ CONTRACTS = (
     GenerationSuspenderContract,
     ModelLoaderContract,
     ModelStoreContract,
+    PageFetcherContract,
     PromptCounterContract,
     ResponseStoreContract,
     TextGeneratorContract,
+    WebSearcherContract,
 )
 BREAKAGES: tuple[Breakage[Any], ...] = (
     *broken_adapters.BROKEN_CLOCKS,
@@ -32,9 +36,11 @@ BREAKAGES: tuple[Breakage[Any], ...] = (
     *broken_adapters.BROKEN_GENERATION_SUSPENDERS,
     *broken_adapters.BROKEN_MODEL_LOADERS,
     *broken_adapters.BROKEN_MODEL_STORES,
+    *broken_adapters.BROKEN_PAGE_FETCHERS,
     *broken_adapters.BROKEN_PROMPT_COUNTERS,
     *broken_adapters.BROKEN_RESPONSE_STORES,
     *broken_adapters.BROKEN_TEXT_GENERATORS,
+    *broken_adapters.BROKEN_WEB_SEARCHERS,
 )
 
 

@@ -10,9 +10,11 @@ from cortex_contracts.broken_adapters.engine_monitor import BROKEN_ENGINE_MONITO
 from cortex_contracts.broken_adapters.generation_suspender import BROKEN_GENERATION_SUSPENDERS
 from cortex_contracts.broken_adapters.model_loader import BROKEN_MODEL_LOADERS
 from cortex_contracts.broken_adapters.model_store import BROKEN_MODEL_STORES
+from cortex_contracts.broken_adapters.page_fetcher import BROKEN_PAGE_FETCHERS
 from cortex_contracts.broken_adapters.prompt_counter import BROKEN_PROMPT_COUNTERS
 from cortex_contracts.broken_adapters.response_store import BROKEN_RESPONSE_STORES
 from cortex_contracts.broken_adapters.text_generator import BROKEN_TEXT_GENERATORS
+from cortex_contracts.broken_adapters.web_searcher import BROKEN_WEB_SEARCHERS
 
 __all__ = [
     "BROKEN_CLOCKS",
@@ -20,8 +22,10 @@ __all__ = [
     "BROKEN_GENERATION_SUSPENDERS",
     "BROKEN_MODEL_LOADERS",
     "BROKEN_MODEL_STORES",
+    "BROKEN_PAGE_FETCHERS",
     "BROKEN_PROMPT_COUNTERS",
     "BROKEN_RESPONSE_STORES",
     "BROKEN_TEXT_GENERATORS",
+    "BROKEN_WEB_SEARCHERS",
     "Breakage",
 ]

@@ -12,9 +12,11 @@ from cortex_adapters.fake.clock import FakeClock
 from cortex_adapters.fake.engine_monitor import FakeEngineMonitor
 from cortex_adapters.fake.model_loader import FakeModelLoader
 from cortex_adapters.fake.model_store import ECHO_MODEL, FakeModelStore, ScriptedPull
+from cortex_adapters.fake.page_fetcher import FakePageFetcher
 from cortex_adapters.fake.scripted_reply import ScriptedReply
 from cortex_adapters.fake.scripted_tool_call import ScriptedToolCall
 from cortex_adapters.fake.text_generator import HONOURED, FakeTextGenerator
+from cortex_adapters.fake.web_searcher import FakeWebSearcher
 
 __all__ = [
     "ECHO_MODEL",
@@ -23,7 +25,9 @@ __all__ = [
     "FakeEngineMonitor",
     "FakeModelLoader",
     "FakeModelStore",
+    "FakePageFetcher",
     "FakeTextGenerator",
+    "FakeWebSearcher",
     "ScriptedPull",
     "ScriptedReply",
     "ScriptedToolCall",

@@ -5,11 +5,13 @@ from cortex_domain.ports.engine_monitor import EngineMonitor
 from cortex_domain.ports.generation_suspender import GenerationSuspender
 from cortex_domain.ports.model_loader import ModelLoader
 from cortex_domain.ports.model_store import ModelStore
+from cortex_domain.ports.page_fetcher import PageFetcher
 from cortex_domain.ports.prompt_counter import PromptCounter
 from cortex_domain.ports.response_store import ResponseStore
 from cortex_domain.ports.task_runner import TaskRunner
 from cortex_domain.ports.text_generator import TextGenerator
 from cortex_domain.ports.tool_provider import ToolProvider
+from cortex_domain.ports.web_searcher import WebSearcher
 
 __all__ = [
     "Clock",
@@ -17,9 +19,11 @@ __all__ = [
     "GenerationSuspender",
     "ModelLoader",
     "ModelStore",
+    "PageFetcher",
     "PromptCounter",
     "ResponseStore",
     "TaskRunner",
     "TextGenerator",
     "ToolProvider",
+    "WebSearcher",
 ]

@@ -35,6 +35,7 @@ from cortex_domain.errors import (
     ModelNotDownloadedError,
     ModelNotFoundError,
     ModelNotLoadedError,
+    PageFetchError,
     RequestRefusedError,
     ResourceUnavailableError,
     ResponseItemNotFoundError,
@@ -46,6 +47,7 @@ from cortex_domain.errors import (
     ToolNotFoundError,
     UnavailableReason,
     UnsupportedCapabilityError,
+    WebSearchError,
 )
 from cortex_entrypoints.http.edge_errors import (
     DuplicateRequestIdError,
@@ -87,6 +89,8 @@ STATUSES: Final[Mapping[type[CortexError], int]] = {
     ToolDeniedError: 403,
     InvalidToolArgumentsError: 400,
     ToolFailedError: 500,
+    PageFetchError: 500,
+    WebSearchError: 500,
     ModelNotFoundError: 404,
     ModelNotDownloadedError: 409,
     ModelInUseError: 409,
