@@ -11,6 +11,11 @@ CortexError
 │   ├── ToolNotFoundError
 │   ├── ToolDeniedError
 │   ├── InvalidToolArgumentsError
+│   ├── AgentNotFoundError
+│   ├── AgentRunNotFoundError
+│   ├── AgentRunConflictError
+│   ├── AgentRunBusyError
+│   ├── ApprovalNotPendingError
 │   ├── MemoryExceededError
 │   ├── ModelNotFoundError
 │   ├── ModelNotDownloadedError
@@ -208,6 +213,78 @@ class InvalidToolArgumentsError(RequestRefusedError):
     def __init__(self, message: str, *, name: str) -> None:
         super().__init__(message)
         self.name = name
+
+
+class AgentNotFoundError(RequestRefusedError):
+    """There is no agent of this name.
+
+    Attributes:
+        name: The name.
+    """
+
+    code = "agent_not_found"
+
+    def __init__(self, *, name: str) -> None:
+        super().__init__(f"There is no agent {name[:140]!r}. Ask for the list of agents.")
+        self.name = name
+
+
+class AgentRunNotFoundError(RequestRefusedError):
+    """There is no agent run of this id, or none of whoever asks.
+
+    Attributes:
+        run_id: The id.
+    """
+
+    code = "agent_run_not_found"
+
+    def __init__(self, *, run_id: str) -> None:
+        super().__init__(f"There is no agent run {run_id[:140]!r}. Ask for the list of runs.")
+        self.run_id = run_id
+
+
+class AgentRunConflictError(RequestRefusedError):
+    """The log of an agent run went on otherwise than whoever wanted to add to it knew.
+
+    Attributes:
+        run_id: The run.
+    """
+
+    code = "agent_run_conflict"
+
+    def __init__(self, *, run_id: str) -> None:
+        super().__init__(f"The agent run {run_id!r} went on meanwhile. Read what is new, then decide again.")
+        self.run_id = run_id
+
+
+class AgentRunBusyError(RequestRefusedError):
+    """Somebody works on the agent run already.
+
+    Attributes:
+        run_id: The run.
+    """
+
+    code = "agent_run_busy"
+
+    def __init__(self, *, run_id: str) -> None:
+        super().__init__(f"The agent run {run_id!r} is being worked on. Follow its events, or cancel it first.")
+        self.run_id = run_id
+
+
+class ApprovalNotPendingError(RequestRefusedError):
+    """Nobody has to decide on this call: it is not of this run, was decided, or the run is over.
+
+    Attributes:
+        run_id: The run.
+        call_id: The call.
+    """
+
+    code = "approval_not_pending"
+
+    def __init__(self, *, run_id: str, call_id: str) -> None:
+        super().__init__(f"The call {call_id[:140]!r} of the agent run {run_id!r} waits for no decision. Read the run.")
+        self.run_id = run_id
+        self.call_id = call_id
 
 
 class MemoryExceededError(RequestRefusedError):

@@ -5,6 +5,11 @@ import pytest
 
 from cortex_domain import errors
 from cortex_domain.errors import (
+    AgentNotFoundError,
+    AgentRunBusyError,
+    AgentRunConflictError,
+    AgentRunNotFoundError,
+    ApprovalNotPendingError,
     ContextWindowExceededError,
     ContractViolationError,
     CortexError,
@@ -110,6 +115,15 @@ def test_each_error_says_who_can_act() -> None:
         (ToolNotFoundError(name="dig"), {"name": "dig"}, "There is no tool 'dig'"),
         (ToolDeniedError(name="dig"), {"name": "dig"}, "denies the use of the tool 'dig'"),
         (InvalidToolArgumentsError("Say how deep.", name="dig"), {"name": "dig"}, "Say how deep."),
+        (AgentNotFoundError(name="mole"), {"name": "mole"}, "There is no agent 'mole'"),
+        (AgentRunNotFoundError(run_id="run_1"), {"run_id": "run_1"}, "There is no agent run 'run_1'"),
+        (AgentRunConflictError(run_id="run_1"), {"run_id": "run_1"}, "'run_1' went on meanwhile"),
+        (AgentRunBusyError(run_id="run_1"), {"run_id": "run_1"}, "'run_1' is being worked on"),
+        (
+            ApprovalNotPendingError(run_id="run_1", call_id="call_2"),
+            {"run_id": "run_1", "call_id": "call_2"},
+            "The call 'call_2' of the agent run 'run_1' waits for no decision",
+        ),
         (
             ToolFailedError("Too hard.", reason="rock", is_transient=True),
             {"reason": "rock", "is_transient": True},

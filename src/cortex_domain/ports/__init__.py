@@ -1,5 +1,7 @@
 """All that an adapter author can implement, one file each."""
 
+from cortex_domain.ports.agent_catalog import AgentCatalog
+from cortex_domain.ports.agent_run_store import AgentRunStore
 from cortex_domain.ports.clock import Clock
 from cortex_domain.ports.engine_monitor import EngineMonitor
 from cortex_domain.ports.generation_suspender import GenerationSuspender
@@ -14,6 +16,8 @@ from cortex_domain.ports.tool_provider import ToolProvider
 from cortex_domain.ports.web_searcher import WebSearcher
 
 __all__ = [
+    "AgentCatalog",
+    "AgentRunStore",
     "Clock",
     "EngineMonitor",
     "GenerationSuspender",

@@ -13,6 +13,11 @@ from quart import Quart, Response
 from werkzeug.exceptions import HTTPException
 
 from cortex_domain.errors import (
+    AgentNotFoundError,
+    AgentRunBusyError,
+    AgentRunConflictError,
+    AgentRunNotFoundError,
+    ApprovalNotPendingError,
     ContextWindowExceededError,
     ContractViolationError,
     CortexError,
@@ -88,6 +93,11 @@ STATUSES: Final[Mapping[type[CortexError], int]] = {
     ToolNotFoundError: 404,
     ToolDeniedError: 403,
     InvalidToolArgumentsError: 400,
+    AgentNotFoundError: 404,
+    AgentRunNotFoundError: 404,
+    AgentRunConflictError: 409,
+    AgentRunBusyError: 409,
+    ApprovalNotPendingError: 409,
     ToolFailedError: 500,
     PageFetchError: 500,
     WebSearchError: 500,
