@@ -2,7 +2,7 @@ import pytest
 
 from cortex_domain.errors import InvalidRequestError
 from cortex_domain.tool_execution import ToolDescriptor, ToolEffect
-from cortex_domain.tool_policy import ToolPermission, ToolPolicy, strictest
+from cortex_domain.tool_policy import ToolPermission, ToolPolicy, permission_of, strictest
 from cortex_domain.tools import ToolDefinition
 
 
@@ -45,6 +45,43 @@ def test_untrusted_content_makes_everything_ask_but_what_is_named() -> None:
     assert policy.permission(tool(name="shut"), after_untrusted=True) == "deny"
     assert policy.permission(tool(name="look"), after_untrusted=True) == "allow"
     assert policy.permission(tool(ToolEffect.RUNS_CODE, name="look"), after_untrusted=True) == "ask"
+
+
+ALLOW, ASK, DENY = ToolPermission
+WRITES, RUNS, NETWORK = ToolEffect.WRITES_LOCAL, ToolEffect.RUNS_CODE, ToolEffect.NETWORK
+
+
+@pytest.mark.parametrize(
+    ("policies", "permission"),
+    [
+        ([], ASK),
+        ([ToolPolicy(effects={WRITES: ALLOW})], ALLOW),
+        ([ToolPolicy(effects={WRITES: ALLOW}), ToolPolicy()], ALLOW),
+        ([ToolPolicy(effects={WRITES: ALLOW}), ToolPolicy(effects={RUNS: DENY})], ALLOW),
+        ([ToolPolicy(effects={WRITES: ALLOW}), ToolPolicy(effects={WRITES: DENY})], DENY),
+        ([ToolPolicy(effects={WRITES: DENY}), ToolPolicy(tools={"use": ALLOW})], DENY),
+        ([ToolPolicy(tools={"use": ALLOW}), ToolPolicy()], ALLOW),
+        ([ToolPolicy(tools={"use": ALLOW}), ToolPolicy(tools={"use": ASK})], ASK),
+        ([ToolPolicy(effects={RUNS: ALLOW}), ToolPolicy()], ASK),
+    ],
+)
+def test_of_several_policies_the_strictest_that_says_something_decides(
+    policies: list[ToolPolicy], permission: ToolPermission
+) -> None:
+    for order in (policies, policies[::-1]):
+        assert permission_of(tool(WRITES), order, after_untrusted=False) is permission
+
+
+def test_effects_that_nobody_speaks_of_keep_their_default() -> None:
+    policies = [ToolPolicy(effects={NETWORK: ALLOW})]
+    assert permission_of(tool(NETWORK, RUNS), policies, after_untrusted=False) is ASK
+
+
+def test_any_policy_may_exempt_a_tool_after_untrusted_content_but_lift_no_permission() -> None:
+    exempting = ToolPolicy(allowed_after_untrusted=frozenset({"use"}))
+    assert permission_of(tool(NETWORK), [ToolPolicy(), exempting], after_untrusted=True) is ALLOW
+    asking = ToolPolicy(tools={"use": ASK})
+    assert permission_of(tool(NETWORK), [asking, exempting], after_untrusted=True) is ASK
 
 
 def test_the_strictest_of_none_allows() -> None:

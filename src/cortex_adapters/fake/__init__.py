@@ -15,7 +15,9 @@ from cortex_adapters.fake.model_store import ECHO_MODEL, FakeModelStore, Scripte
 from cortex_adapters.fake.page_fetcher import FakePageFetcher
 from cortex_adapters.fake.scripted_reply import ScriptedReply
 from cortex_adapters.fake.scripted_tool_call import ScriptedToolCall
+from cortex_adapters.fake.scripted_tool_use import ScriptedToolUse
 from cortex_adapters.fake.text_generator import HONOURED, FakeTextGenerator
+from cortex_adapters.fake.tool_provider import FakeToolProvider
 from cortex_adapters.fake.web_searcher import FakeWebSearcher
 
 __all__ = [
@@ -27,8 +29,10 @@ __all__ = [
     "FakeModelStore",
     "FakePageFetcher",
     "FakeTextGenerator",
+    "FakeToolProvider",
     "FakeWebSearcher",
     "ScriptedPull",
     "ScriptedReply",
     "ScriptedToolCall",
+    "ScriptedToolUse",
 ]

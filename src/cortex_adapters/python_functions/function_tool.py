@@ -3,9 +3,11 @@
 import asyncio
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Final, Generic, ParamSpec, TypeVar
 
 from cortex_adapters.python_functions.interruptible_thread import run_in_thread
 from cortex_adapters.python_functions.returned_content import output_of
@@ -14,6 +16,8 @@ from cortex_domain.tool_execution import ToolContext, ToolDescriptor, ToolOutput
 
 Parameters = ParamSpec("Parameters")
 ReturnT = TypeVar("ReturnT")
+
+_MOST_WAITING: Final = 64
 
 
 class FunctionTool(Generic[Parameters, ReturnT]):
@@ -59,26 +63,56 @@ class FunctionTool(Generic[Parameters, ReturnT]):
     async def _returned(self, arguments: Mapping[str, Any]) -> object:
         call: Callable[[], Any] = functools.partial(self._function, **arguments)
         if inspect.iscoroutinefunction(self._function):
-            return await call()
+            return await _uncancelled(call())
         return await run_in_thread(call, name=self.descriptor.name)
 
 
+async def _uncancelled(returned: Awaitable[object]) -> object:
+    """Awaits a function; a cancellation that it raises by itself is an error, and ends nobody else."""
+    try:
+        return await returned
+    except asyncio.CancelledError as exc:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise RuntimeError("The function raised a cancellation, and nobody had cancelled it.") from exc
+
+
 class _Progress:
-    """Carries progress from any thread to the event loop, until the use has ended."""
+    """Carries progress from any thread to the event loop, until the use has ended.
+
+    Of more than the loop gets to, the latest is kept.
+    """
 
     def __init__(self, context: ToolContext) -> None:
         self._tell = context.report_progress
         self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._waiting: deque[tuple[str, float | None]] = deque(maxlen=_MOST_WAITING)
+        self._lock = threading.Lock()
+        self._is_read_soon = False
         self._has_ended = False
 
     def report(self, message: str, fraction: float | None = None) -> None:
         """Tells it in the order in which it is reported, the function's own end included."""
-        if not self._has_ended:
-            self._loop.call_soon_threadsafe(self._pass_on, message, fraction)
+        if self._has_ended:
+            return
+        if threading.get_ident() == self._thread:
+            self._tell(message, fraction)
+            return
+        with self._lock:
+            self._waiting.append((message, fraction))
+            is_first, self._is_read_soon = not self._is_read_soon, True
+        if is_first:
+            self._loop.call_soon_threadsafe(self._pass_on)
 
     def end(self) -> None:
         self._has_ended = True
 
-    def _pass_on(self, message: str, fraction: float | None) -> None:
-        if not self._has_ended:
+    def _pass_on(self) -> None:
+        with self._lock:
+            waiting = list(self._waiting)
+            self._waiting.clear()
+            self._is_read_soon = False
+        for message, fraction in () if self._has_ended else waiting:
             self._tell(message, fraction)

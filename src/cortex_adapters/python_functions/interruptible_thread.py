@@ -78,10 +78,10 @@ class _Thread(Generic[ResultT]):
         with contextlib.suppress(_GivenUpError, RuntimeError):
             try:
                 value = call(function)
-            except StopIteration as error:  # which a future cannot hold
-                self._loop.call_soon_threadsafe(self._raise, RuntimeError(f"raised StopIteration: {error}"))
-            except Exception as error:  # noqa: BLE001 - handed on, whatever it is
-                self._loop.call_soon_threadsafe(self._raise, error)
+            except _GivenUpError:
+                raise
+            except BaseException as error:  # noqa: BLE001 - handed on, whatever it is
+                self._loop.call_soon_threadsafe(self._raise, _for_a_task(error))
             else:
                 self._loop.call_soon_threadsafe(self._return, value)
 
@@ -92,3 +92,12 @@ class _Thread(Generic[ResultT]):
     def _raise(self, error: Exception) -> None:
         if not self.outcome.done():
             self.outcome.set_exception(error)
+
+
+def _for_a_task(error: BaseException) -> Exception:
+    """Wraps what a future cannot hold, and what would end the event loop or look like a cancellation."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    wrapped = RuntimeError(f"The function raised {error!r}.")
+    wrapped.__cause__ = error
+    return wrapped

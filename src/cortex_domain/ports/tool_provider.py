@@ -15,8 +15,9 @@ class ToolProvider(Protocol):
         - Arguments that the tool's parameters do not allow are refused before the tool does anything.
         - A use that fails raises; a failure is never an output.
         - Uses run side by side. What one of them raises ends that use and no other.
-        - Cancelling a use ends its work; nothing of it runs when the cancellation has passed on.
-        - Progress that is reported after the use ended is dropped.
+        - Progress is told while the use runs.
+        - Cancelling a use ends its work; nothing of it runs when the cancellation has passed on. A use that nobody
+          cancels does not raise a cancellation.
     """
 
     @abstractmethod
