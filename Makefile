@@ -42,7 +42,7 @@ format: set-up-dev ## Format the code and mend what the linter can
 	$(BIN)/ruff check --fix
 
 openapi: set-up-dev ## Write contracts/api/openapi.json from the routes
-	$(BIN)/python -m cortex_entrypoints.http.write_openapi contracts/api/openapi.json
+	$(BIN)/python -m cortex_entrypoints.write_openapi contracts/api/openapi.json
 
 compatibility: set-up-dev ## Write docs/compatibility.md from what the dialects do
 	$(BIN)/python -m cortex_entrypoints.http.compatibility.write_page docs/compatibility.md

@@ -5,6 +5,15 @@ from types import MappingProxyType
 
 REQUIREMENTS: Mapping[str, str] = MappingProxyType(
     {
+        "agent_catalog.lists_by_name": "Every agent is listed once, sorted by name.",
+        "agent_catalog.tells_whole_definitions": "An agent is told with all that its definition says.",
+        "agent_catalog.lists_what_it_finds": "What is listed is found by its name, and is the same.",
+        "agent_catalog.unknown_refused": "A name that no agent has is refused, also when it could be none.",
+        "agent_registry.keeps_what_was_put": "What was put is found with all that it says.",
+        "agent_registry.put_again_replaces": "Putting under a name that is there replaces what was.",
+        "agent_registry.deleted_is_gone": "What was deleted is not found.",
+        "agent_registry.unknown_deletion_refused": "Deleting what is not there is refused.",
+        "agent_registry.state_follows_history": "After any sequence of calls exactly what was put last is listed.",
         "clock.monotonic_never_goes_back": "`monotonic_s` never goes back.",
         "clock.sleep_lasts": "`sleep` lasts at least as long as asked.",
         "clock.sleep_lets_others_run": "`sleep` lets other tasks run, also for 0 seconds.",

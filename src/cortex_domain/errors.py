@@ -12,6 +12,8 @@ CortexError
 │   ├── ToolDeniedError
 │   ├── InvalidToolArgumentsError
 │   ├── AgentNotFoundError
+│   ├── AgentReadOnlyError
+│   ├── InvalidAgentError
 │   ├── AgentRunNotFoundError
 │   ├── AgentRunConflictError
 │   ├── AgentRunBusyError
@@ -227,6 +229,41 @@ class AgentNotFoundError(RequestRefusedError):
     def __init__(self, *, name: str) -> None:
         super().__init__(f"There is no agent {name[:140]!r}. Ask for the list of agents.")
         self.name = name
+
+
+class AgentReadOnlyError(RequestRefusedError):
+    """The agent is built in or comes from a file, and can be changed there only.
+
+    Attributes:
+        name: The agent.
+    """
+
+    code = "agent_read_only"
+
+    def __init__(self, *, name: str) -> None:
+        super().__init__(
+            f"The agent {name[:140]!r} is built in or comes from a file, which wins. Choose another name, or change "
+            "that file."
+        )
+        self.name = name
+
+
+class InvalidAgentError(RequestRefusedError):
+    """What defines an agent is wrong.
+
+    Attributes:
+        name: The agent.
+        source: Where its definition is.
+        reason: What is wrong with it, as a sentence without its full stop.
+    """
+
+    code = "invalid_agent"
+
+    def __init__(self, *, name: str, source: str, reason: str) -> None:
+        super().__init__(f"The agent {name!r} cannot be used. {source}: {reason}.")
+        self.name = name
+        self.source = source
+        self.reason = reason
 
 
 class AgentRunNotFoundError(RequestRefusedError):

@@ -11,7 +11,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cortex_domain import CortexError, parse_model_id
-from cortex_domain.tools import TOOL_NAME_PATTERN
 
 _ENV_FILE = ".env"
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:.]+\](:\d{1,5})?")
@@ -74,13 +73,6 @@ def _whole_number(value: object) -> object:
 
 Flag = Annotated[bool, Field(description="true or false")]
 
-ToolNames = Annotated[
-    tuple[Annotated[str, Field(pattern=TOOL_NAME_PATTERN)], ...],
-    NoDecode,
-    BeforeValidator(_split_list),
-    Field(description="names of effects or tools, separated by commas"),
-]
-
 
 class Settings(BaseSettings):
     """Everything that can be set. Each attribute is the environment variable of the same name in capitals.
@@ -94,6 +86,8 @@ class Settings(BaseSettings):
         allowed_hosts: Host names that the server answers to besides those of its own address, without ports.
         default_model: Id or alias of the model that answers when a request names none; None chooses by device.
         model_cache_dir: Directory of the models.
+        data_dir: Directory of what Cortex keeps of its own: agents that programs put there, and what agents did.
+        agents_dir: Directory of the agents that people wrote, one TOML file each; it need not exist.
         lora_dir: Directory of the LoRA weights that clients of the server may load; a program that embeds Cortex may
             load any.
         keep_alive_s: Seconds without a request after which a model is unloaded; None keeps it until another model needs
@@ -113,11 +107,6 @@ class Settings(BaseSettings):
         enable_code_execution: Lets models run code in a sandbox.
         enable_file_operations: Lets models read and write the workspace.
         enable_agents: Serves agents.
-        tools_allow: Effects and names of tools that are used without asking.
-        tools_ask: Those for which a person is asked.
-        tools_deny: Those that are not used.
-        tools_allow_after_untrusted: Names of tools that may be used without asking after the model has read what others
-            wrote.
         log_level: Least severity that is logged.
         log_format: How log lines look: `text` for a person, `json` for a program.
         shutdown_grace_s: Seconds that running answers have to end after SIGTERM.
@@ -159,6 +148,16 @@ class Settings(BaseSettings):
         AfterValidator(Path.expanduser),
         Field(validate_default=True, description="the path of a directory"),
     ] = Path("~/.cache/mlx-models")
+    data_dir: Annotated[
+        Path,
+        AfterValidator(Path.expanduser),
+        Field(validate_default=True, description="the path of a directory"),
+    ] = Path("~/.local/share/cortex")
+    agents_dir: Annotated[
+        Path,
+        AfterValidator(Path.expanduser),
+        Field(validate_default=True, description="the path of a directory"),
+    ] = Path("agents")
     lora_dir: Annotated[
         Path,
         AfterValidator(Path.expanduser),
@@ -194,10 +193,6 @@ class Settings(BaseSettings):
     enable_code_execution: Flag = False
     enable_file_operations: Flag = False
     enable_agents: Flag = False
-    tools_allow: ToolNames = ()
-    tools_ask: ToolNames = ()
-    tools_deny: ToolNames = ()
-    tools_allow_after_untrusted: ToolNames = ()
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"],
         BeforeValidator(_upper),

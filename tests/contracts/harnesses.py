@@ -13,7 +13,9 @@ from cortex_adapters.fake import (
     FakeTextGenerator,
     FakeWebSearcher,
 )
-from cortex_adapters.in_memory import InMemoryResponseStore
+from cortex_adapters.in_memory import InMemoryAgentRegistry, InMemoryResponseStore
+from cortex_contracts.agent_catalog import AgentCatalogHarness
+from cortex_contracts.agent_registry import AgentRegistryHarness
 from cortex_contracts.clock import ClockHarness
 from cortex_contracts.generation_suspender import GenerationSuspenderHarness
 from cortex_contracts.model_loader import ModelLoaderHarness
@@ -22,6 +24,7 @@ from cortex_contracts.page_fetcher import PageFetcherHarness
 from cortex_contracts.prompt_counter import PromptCounterHarness
 from cortex_contracts.response_store import ResponseStoreHarness
 from cortex_contracts.web_searcher import WebSearcherHarness
+from cortex_domain.agents import AgentDefinition
 from cortex_domain.errors import InvalidModelError, WebFailure, WebSearchError
 from cortex_domain.language_models import (
     Capability,
@@ -105,6 +108,20 @@ async def fake_store_harness(*, patience_s: float = 60.0) -> ModelStoreHarness:
 
 async def fake_clock_harness(*, patience_s: float = 60.0) -> ClockHarness:
     return ClockHarness(clock=FakeClock(auto_advance=True), patience_s=patience_s)
+
+
+AGENTS = (
+    AgentDefinition(name="second", description="comes second", tools=("read_file",)),
+    AgentDefinition(name="first", instructions="Be first."),
+)
+
+
+async def agent_catalog_harness(*, patience_s: float = 60.0) -> AgentCatalogHarness:
+    return AgentCatalogHarness(catalog=InMemoryAgentRegistry(AGENTS), agents=AGENTS, patience_s=patience_s)
+
+
+async def agent_registry_harness(*, patience_s: float = 60.0) -> AgentRegistryHarness:
+    return AgentRegistryHarness(registry=InMemoryAgentRegistry(), patience_s=patience_s)
 
 
 async def in_memory_response_harness(*, patience_s: float = 60.0) -> ResponseStoreHarness:

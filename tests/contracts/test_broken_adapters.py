@@ -5,7 +5,11 @@ from typing import Any
 
 import pytest
 
+from cortex_contracts.agent_catalog import AgentCatalogContract, AgentCatalogHarness
+from cortex_contracts.agent_registry import AgentRegistryContract, AgentRegistryHarness
 from cortex_contracts.broken_adapters import (
+    BROKEN_AGENT_CATALOGS,
+    BROKEN_AGENT_REGISTRIES,
     BROKEN_CLOCKS,
     BROKEN_ENGINE_MONITORS,
     BROKEN_GENERATION_SUSPENDERS,
@@ -30,6 +34,8 @@ from cortex_contracts.response_store import ResponseStoreContract, ResponseStore
 from cortex_contracts.text_generator import TextGeneratorContract, TextGeneratorHarness
 from cortex_contracts.web_searcher import WebSearcherContract, WebSearcherHarness
 from tests.contracts.harnesses import (
+    agent_catalog_harness,
+    agent_registry_harness,
     fake_clock_harness,
     fake_counter_harness,
     fake_engine_harness,
@@ -43,6 +49,16 @@ from tests.contracts.harnesses import (
 
 def _named(breakage: Breakage[Any]) -> str:
     return f"{breakage.requirement_id}-{breakage.name.strip('_')}"
+
+
+@pytest.mark.parametrize("breakage", BROKEN_AGENT_CATALOGS, ids=_named)
+async def test_broken_agent_catalog(breakage: Breakage[AgentCatalogHarness]) -> None:
+    assert await _failing(AgentCatalogContract, breakage, agent_catalog_harness) == {breakage.requirement_id}
+
+
+@pytest.mark.parametrize("breakage", BROKEN_AGENT_REGISTRIES, ids=_named)
+async def test_broken_agent_registry(breakage: Breakage[AgentRegistryHarness]) -> None:
+    assert await _failing(AgentRegistryContract, breakage, agent_registry_harness) == {breakage.requirement_id}
 
 
 @pytest.mark.parametrize("breakage", BROKEN_CLOCKS, ids=_named)

@@ -4,6 +4,8 @@ from collections import Counter
 from typing import Any
 
 from cortex_contracts import broken_adapters
+from cortex_contracts.agent_catalog import AgentCatalogContract
+from cortex_contracts.agent_registry import AgentRegistryContract
 from cortex_contracts.broken_adapters import Breakage
 from cortex_contracts.checks import checks_of
 from cortex_contracts.clock import ClockContract
@@ -19,6 +21,8 @@ from cortex_contracts.text_generator import TextGeneratorContract
 from cortex_contracts.web_searcher import WebSearcherContract
 
 CONTRACTS = (
+    AgentCatalogContract,
+    AgentRegistryContract,
     ClockContract,
     EngineMonitorContract,
     GenerationSuspenderContract,
@@ -31,6 +35,8 @@ CONTRACTS = (
     WebSearcherContract,
 )
 BREAKAGES: tuple[Breakage[Any], ...] = (
+    *broken_adapters.BROKEN_AGENT_CATALOGS,
+    *broken_adapters.BROKEN_AGENT_REGISTRIES,
     *broken_adapters.BROKEN_CLOCKS,
     *broken_adapters.BROKEN_ENGINE_MONITORS,
     *broken_adapters.BROKEN_GENERATION_SUSPENDERS,

@@ -6,6 +6,7 @@ import pytest
 from cortex_domain import errors
 from cortex_domain.errors import (
     AgentNotFoundError,
+    AgentReadOnlyError,
     AgentRunBusyError,
     AgentRunConflictError,
     AgentRunNotFoundError,
@@ -16,6 +17,7 @@ from cortex_domain.errors import (
     GeneratorBusyError,
     InsufficientMemoryError,
     InsufficientStorageError,
+    InvalidAgentError,
     InvalidModelError,
     InvalidRequestError,
     InvalidToolArgumentsError,
@@ -116,6 +118,12 @@ def test_each_error_says_who_can_act() -> None:
         (ToolDeniedError(name="dig"), {"name": "dig"}, "denies the use of the tool 'dig'"),
         (InvalidToolArgumentsError("Say how deep.", name="dig"), {"name": "dig"}, "Say how deep."),
         (AgentNotFoundError(name="mole"), {"name": "mole"}, "There is no agent 'mole'"),
+        (AgentReadOnlyError(name="mole"), {"name": "mole"}, "'mole' is built in or comes from a file"),
+        (
+            InvalidAgentError(name="mole", source="agents/mole.toml", reason="tools: no"),
+            {"name": "mole", "source": "agents/mole.toml", "reason": "tools: no"},
+            "agents/mole.toml: tools: no.",
+        ),
         (AgentRunNotFoundError(run_id="run_1"), {"run_id": "run_1"}, "There is no agent run 'run_1'"),
         (AgentRunConflictError(run_id="run_1"), {"run_id": "run_1"}, "'run_1' went on meanwhile"),
         (AgentRunBusyError(run_id="run_1"), {"run_id": "run_1"}, "'run_1' is being worked on"),

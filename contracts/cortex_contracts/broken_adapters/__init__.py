@@ -4,6 +4,8 @@ Each wraps the adapter of a harness that is right and spoils one thing. A test r
 asserts that exactly the requirement it breaks is reported.
 """
 
+from cortex_contracts.broken_adapters.agent_catalog import BROKEN_AGENT_CATALOGS
+from cortex_contracts.broken_adapters.agent_registry import BROKEN_AGENT_REGISTRIES
 from cortex_contracts.broken_adapters.breakage import Breakage
 from cortex_contracts.broken_adapters.clock import BROKEN_CLOCKS
 from cortex_contracts.broken_adapters.engine_monitor import BROKEN_ENGINE_MONITORS
@@ -17,6 +19,8 @@ from cortex_contracts.broken_adapters.text_generator import BROKEN_TEXT_GENERATO
 from cortex_contracts.broken_adapters.web_searcher import BROKEN_WEB_SEARCHERS
 
 __all__ = [
+    "BROKEN_AGENT_CATALOGS",
+    "BROKEN_AGENT_REGISTRIES",
     "BROKEN_CLOCKS",
     "BROKEN_ENGINE_MONITORS",
     "BROKEN_GENERATION_SUSPENDERS",

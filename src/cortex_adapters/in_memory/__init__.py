@@ -1,5 +1,6 @@
 """Adapters that keep what they are given in this process's memory, within bounds, and lose it with the process."""
 
+from cortex_adapters.in_memory.agent_registry import InMemoryAgentRegistry
 from cortex_adapters.in_memory.response_store import InMemoryResponseStore
 
-__all__ = ["InMemoryResponseStore"]
+__all__ = ["InMemoryAgentRegistry", "InMemoryResponseStore"]

@@ -1,6 +1,7 @@
 """All that an adapter author can implement, one file each."""
 
 from cortex_domain.ports.agent_catalog import AgentCatalog
+from cortex_domain.ports.agent_registry import AgentRegistry
 from cortex_domain.ports.agent_run_store import AgentRunStore
 from cortex_domain.ports.clock import Clock
 from cortex_domain.ports.engine_monitor import EngineMonitor
@@ -17,6 +18,7 @@ from cortex_domain.ports.web_searcher import WebSearcher
 
 __all__ = [
     "AgentCatalog",
+    "AgentRegistry",
     "AgentRunStore",
     "Clock",
     "EngineMonitor",

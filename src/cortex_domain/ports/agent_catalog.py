@@ -12,6 +12,7 @@ class AgentCatalog(Protocol):
 
     Contract:
         - Names differ from each other, and the list is sorted by them. What is listed is found, and nothing else.
+        - A definition that is wrong loses itself and no other: it is not listed, and refused when it is asked for.
     """
 
     @abstractmethod
@@ -28,5 +29,6 @@ class AgentCatalog(Protocol):
 
         Raises:
             AgentNotFoundError: There is none of this name.
+            InvalidAgentError: Its definition is wrong.
             StorageError: It cannot be read.
         """

@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from cortex_domain.errors import (
     AgentNotFoundError,
+    AgentReadOnlyError,
     AgentRunBusyError,
     AgentRunConflictError,
     AgentRunNotFoundError,
@@ -27,6 +28,7 @@ from cortex_domain.errors import (
     GeneratorFailedError,
     InsufficientMemoryError,
     InsufficientStorageError,
+    InvalidAgentError,
     InvalidModelError,
     InvalidRequestError,
     InvalidToolArgumentsError,
@@ -94,6 +96,8 @@ STATUSES: Final[Mapping[type[CortexError], int]] = {
     ToolDeniedError: 403,
     InvalidToolArgumentsError: 400,
     AgentNotFoundError: 404,
+    AgentReadOnlyError: 409,
+    InvalidAgentError: 422,
     AgentRunNotFoundError: 404,
     AgentRunConflictError: 409,
     AgentRunBusyError: 409,

@@ -38,7 +38,7 @@ class NamedToolBody(Body):
 def _choice_tag(value: object) -> str | None:
     if isinstance(value, str):
         return "<mode>"
-    return "<named>" if isinstance(value, dict) else None
+    return "<named>" if isinstance(value, dict | NamedToolBody) else None
 
 
 Tools = Annotated[

@@ -14,7 +14,7 @@ from cortex_domain.language_models import Capability
 from cortex_entrypoints import Settings
 from cortex_entrypoints.http import create_app
 from cortex_entrypoints.http.operation_notes import notes_of
-from cortex_entrypoints.http.write_openapi import openapi_text
+from cortex_entrypoints.write_openapi import openapi_text
 from tests.entrypoints.http.live_server import FakeAdapters, LiveServer, live_server
 
 CONFIGURATION = Path(__file__).parent / "schemathesis.toml"
@@ -30,7 +30,7 @@ def description() -> dict[str, Any]:
 async def test_the_committed_description_is_that_of_the_code() -> None:
     text = await openapi_text(create_app(FakeAdapters().wire(), Settings(port=0)))
     assert text == COMMITTED.read_text(encoding="utf-8"), (
-        "Run: python -m cortex_entrypoints.http.write_openapi contracts/api/openapi.json"
+        "Run: python -m cortex_entrypoints.write_openapi contracts/api/openapi.json"
     )
 
 

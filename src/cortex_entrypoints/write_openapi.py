@@ -1,4 +1,4 @@
-"""Writes the OpenAPI description: `python -m cortex_entrypoints.http.write_openapi contracts/api/openapi.json`."""
+"""Writes the OpenAPI description: `python -m cortex_entrypoints.write_openapi contracts/api/openapi.json`."""
 
 import asyncio
 import json
