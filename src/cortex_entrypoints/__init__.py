@@ -1,17 +1,18 @@
 """Doors into Cortex: the library, the HTTP server and the command line.
 
-`open_cortex`, `Cortex`, `Settings` and `EnginePlacement` are what a program needs that embeds Cortex. They are imported
-on first use, because the command line starts from this package too and must be quick.
+`open_cortex`, `Cortex`, `Settings` and `EnginePlacement` are what a program needs that embeds Cortex, and `tool` makes
+its functions tools. They are imported on first use, because the command line starts from this package too and must be
+quick.
 """
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cortex_entrypoints.container import EnginePlacement, open_cortex
+    from cortex_entrypoints.container import EnginePlacement, open_cortex, tool
     from cortex_entrypoints.cortex import Cortex
     from cortex_entrypoints.settings import Settings, SettingsError, load_settings
 
-__all__ = ["Cortex", "EnginePlacement", "Settings", "SettingsError", "load_settings", "open_cortex"]
+__all__ = ["Cortex", "EnginePlacement", "Settings", "SettingsError", "load_settings", "open_cortex", "tool"]
 
 _HOMES = {
     "Cortex": "cortex_entrypoints.cortex",
@@ -20,6 +21,7 @@ _HOMES = {
     "SettingsError": "cortex_entrypoints.settings",
     "load_settings": "cortex_entrypoints.settings",
     "open_cortex": "cortex_entrypoints.container",
+    "tool": "cortex_entrypoints.container",
 }
 
 

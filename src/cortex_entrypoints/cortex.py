@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from cortex_domain.events import GenerationEvent
 from cortex_domain.generation import GenerationRequest
 from cortex_domain.language_models import LoadedModel, ModelId
-from cortex_domain.ports import Clock, EngineMonitor, GenerationSuspender, ResponseStore
+from cortex_domain.ports import Clock, EngineMonitor, GenerationSuspender, ResponseStore, ToolProvider
+from cortex_domain.tool_policy import ToolPolicy
 from cortex_domain.use_cases import (
     CountPrompt,
     DeleteModel,
     DescribeModel,
+    ExecuteTools,
     ListModels,
     LoadModel,
     PullModel,
@@ -39,7 +41,12 @@ class Cortex:
         count_prompt: Tells how long a request's prompt is.
         loaded_models: Returns the models in memory, at once and whatever the disk does.
         response_store: Keeps answers that are asked for again.
-        start: Starts the engine and the unloading of idle models; await it once before anything else.
+        tool_provider: Offers the tools that there are.
+        tool_policy: What whoever runs Cortex says about their use; one of the policies in `ToolTerms`.
+        execute_tools: `async with cortex.execute_tools(calls, terms) as events: async for event in events: …`
+        features: Names of the features that the settings switch on and that are there: `web_search`, `code_execution`,
+            `file_operations`, `agents`.
+        start: Starts the engine, the tools and the unloading of idle models; await it once before anything else.
         stop: Ends what is running and frees the engine; await it once at the end.
     """
 
@@ -58,6 +65,10 @@ class Cortex:
     loaded_models: Callable[[], Sequence[LoadedModel]]
     engine_monitor: EngineMonitor
     response_store: ResponseStore
+    tool_provider: ToolProvider
+    tool_policy: ToolPolicy
+    execute_tools: ExecuteTools
+    features: frozenset[str]
     clock: Clock
     start: Callable[[], Awaitable[None]]
     stop: Callable[[], Awaitable[None]]

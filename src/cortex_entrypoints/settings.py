@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cortex_domain import CortexError, parse_model_id
+from cortex_domain.tools import TOOL_NAME_PATTERN
 
 _ENV_FILE = ".env"
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:.]+\](:\d{1,5})?")
@@ -73,6 +74,13 @@ def _whole_number(value: object) -> object:
 
 Flag = Annotated[bool, Field(description="true or false")]
 
+ToolNames = Annotated[
+    tuple[Annotated[str, Field(pattern=TOOL_NAME_PATTERN)], ...],
+    NoDecode,
+    BeforeValidator(_split_list),
+    Field(description="names of effects or tools, separated by commas"),
+]
+
 
 class Settings(BaseSettings):
     """Everything that can be set. Each attribute is the environment variable of the same name in capitals.
@@ -107,6 +115,11 @@ class Settings(BaseSettings):
         enable_code_execution: Lets models run code in a sandbox.
         enable_file_operations: Lets models read and write the workspace.
         enable_agents: Serves agents.
+        tools_allow: Effects and names of tools that are used without asking.
+        tools_ask: Those for which a person is asked.
+        tools_deny: Those that are not used.
+        tools_allow_after_untrusted: Names of tools that may be used without asking after the model has read what others
+            wrote.
         log_level: Least severity that is logged.
         log_format: How log lines look: `text` for a person, `json` for a program.
         shutdown_grace_s: Seconds that running answers have to end after SIGTERM.
@@ -193,6 +206,10 @@ class Settings(BaseSettings):
     enable_code_execution: Flag = False
     enable_file_operations: Flag = False
     enable_agents: Flag = False
+    tools_allow: ToolNames = ()
+    tools_ask: ToolNames = ()
+    tools_deny: ToolNames = ()
+    tools_allow_after_untrusted: ToolNames = ()
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"],
         BeforeValidator(_upper),

@@ -43,6 +43,11 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.allowed_hosts == ("cortex.local", "[::1]")
 
 
+def test_tools_are_named_with_commas_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOOLS_ALLOW", "network, read_file")
+    assert load_settings().tools_allow == ("network", "read_file")
+
+
 def test_home_is_expanded_and_capitals_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODEL_CACHE_DIR", "~/models")
     monkeypatch.setenv("LOG_LEVEL", "debug")
@@ -79,6 +84,7 @@ def test_home_is_expanded_and_capitals_do_not_matter(monkeypatch: pytest.MonkeyP
         ("DEFAULT_TEMPERATURE", "nan", "from 0 to 2"),
         ("DEFAULT_TOP_P", "0", "above 0"),
         ("ENABLE_AGENTS", "maybe", "true or false"),
+        ("TOOLS_ALLOW", "rm -rf", "names of effects or tools"),
         ("LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING or ERROR"),
         ("SHUTDOWN_GRACE_S", "inf", "seconds"),
     ],

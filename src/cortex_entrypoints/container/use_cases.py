@@ -2,11 +2,13 @@
 
 from dependency_injector import containers, providers
 
+from cortex_adapters.system.task_runner import AsyncioTaskRunner
 from cortex_domain.model_residency import ModelResidency
 from cortex_domain.use_cases import (
     CountPrompt,
     DeleteModel,
     DescribeModel,
+    ExecuteTools,
     GenerateText,
     ListModels,
     LoadModel,
@@ -15,8 +17,16 @@ from cortex_domain.use_cases import (
     ResumeGeneration,
     UnloadIdleModels,
     UnloadModel,
+    UseTool,
 )
 from cortex_entrypoints.container.lifecycle import Lifecycle
+from cortex_entrypoints.container.tools import (
+    build_tool_sources,
+    combine_tools,
+    features_of,
+    report_tool_bug,
+    tool_policy,
+)
 from cortex_entrypoints.cortex import Cortex
 from cortex_entrypoints.default_model import DefaultModelPreparation
 from cortex_entrypoints.idle_unloading import IdleUnloading
@@ -32,6 +42,7 @@ class CortexContainer(containers.DeclarativeContainer):
 
     settings = providers.Dependency(instance_of=Settings)
     adapters = providers.DependenciesContainer()
+    given_tools = providers.Object(())
     residency = providers.Singleton(
         ModelResidency,
         clock=adapters.clock,
@@ -90,7 +101,22 @@ class CortexContainer(containers.DeclarativeContainer):
         describe_model=describe_model,
         pull_model=pull_model,
     )
-    lifecycle = providers.Singleton(Lifecycle, engine=adapters.engine, idle_unloading=idle_unloading)
+    task_runner = providers.Singleton(AsyncioTaskRunner)
+    tool_sources = providers.Singleton(build_tool_sources, settings, given_tools)
+    tool_provider = providers.Singleton(combine_tools, tool_sources)
+    tool_policy = providers.Singleton(tool_policy, settings)
+    features = providers.Singleton(features_of, tool_sources)
+    use_tool = providers.Singleton(
+        UseTool,
+        provider=tool_provider,
+        runner=task_runner,
+        clock=adapters.clock,
+        report_bug=providers.Object(report_tool_bug),
+    )
+    execute_tools = providers.Singleton(ExecuteTools, provider=tool_provider, use_tool=use_tool, runner=task_runner)
+    lifecycle = providers.Singleton(
+        Lifecycle, engine=adapters.engine, idle_unloading=idle_unloading, tool_sources=tool_sources
+    )
     cortex = providers.Singleton(
         Cortex,
         default_model=adapters.default_model,
@@ -108,6 +134,10 @@ class CortexContainer(containers.DeclarativeContainer):
         loaded_models=adapters.model_loader.provided.loaded,
         engine_monitor=adapters.engine_monitor,
         response_store=adapters.response_store,
+        tool_provider=tool_provider,
+        tool_policy=tool_policy,
+        execute_tools=execute_tools,
+        features=features,
         clock=adapters.clock,
         start=lifecycle.provided.start,
         stop=lifecycle.provided.stop,

@@ -1,5 +1,6 @@
 """What this server is, and how it is doing."""
 
+from collections.abc import Set
 from typing import Literal
 
 from quart import Blueprint, Response
@@ -60,7 +61,7 @@ def health_routes(cortex: Cortex, settings: Settings, in_flight: InFlight) -> Bl
             active_requests=engine.active_requests,
             waiting_requests=engine.waiting_requests,
             default_model=cortex.default_model_preparation.status,
-            features=_features(settings),
+            features=_features(settings, cortex.features),
         )
         return json_response(body, status=200 if status == "ok" else 503)
 
@@ -73,6 +74,9 @@ def _status(engine: EngineStatus, in_flight: InFlight) -> Literal["ok", "drainin
     return "draining" if in_flight.draining.is_set() else "ok"
 
 
-def _features(settings: Settings) -> dict[str, FeatureHealth]:
-    """Tells of each feature whether it was asked for; none is built yet."""
-    return {name: FeatureHealth(requested=getattr(settings, f"enable_{name}"), available=False) for name in _FEATURES}
+def _features(settings: Settings, available: Set[str]) -> dict[str, FeatureHealth]:
+    """Tells of each feature whether it was asked for, and whether it is there."""
+    return {
+        name: FeatureHealth(requested=getattr(settings, f"enable_{name}"), available=name in available)
+        for name in _FEATURES
+    }

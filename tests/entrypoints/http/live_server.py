@@ -14,16 +14,20 @@ from cortex_adapters.fake import (
     FakeModelLoader,
     FakeModelStore,
     FakeTextGenerator,
+    FakeToolProvider,
     ScriptedReply,
 )
 from cortex_adapters.in_memory import InMemoryResponseStore
 from cortex_adapters.system.clock import SystemClock
+from cortex_adapters.system.task_runner import AsyncioTaskRunner
 from cortex_domain.model_residency import ModelResidency
-from cortex_domain.ports import ResponseStore, TextGenerator
+from cortex_domain.ports import ResponseStore, TextGenerator, ToolProvider
+from cortex_domain.tool_policy import ToolPolicy
 from cortex_domain.use_cases import (
     CountPrompt,
     DeleteModel,
     DescribeModel,
+    ExecuteTools,
     GenerateText,
     ListModels,
     LoadModel,
@@ -31,6 +35,7 @@ from cortex_domain.use_cases import (
     PullModel,
     ResumeGeneration,
     UnloadModel,
+    UseTool,
 )
 from cortex_entrypoints import Cortex, Settings
 from cortex_entrypoints.default_model import DefaultModelPreparation
@@ -55,6 +60,9 @@ class FakeAdapters:
     responses: ResponseStore = field(default_factory=InMemoryResponseStore)
     script: Iterable[ScriptedReply | str] | None = None
     generator: TextGenerator | None = None
+    tools: ToolProvider | None = None
+    tool_policy: ToolPolicy = field(default_factory=ToolPolicy)
+    tool_bugs: list[tuple[str, BaseException]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.fake_generator = FakeTextGenerator(loader=self.loader, clock=self.clock, script=self.script)
@@ -73,6 +81,7 @@ class FakeAdapters:
             make_room=make_room,
         )
         pull_model = PullModel(store=self.store)
+        tools = self.tools or FakeToolProvider([], clock=self.clock)
         return Cortex(
             default_model=ECHO_MODEL,
             default_model_preparation=DefaultModelPreparation(
@@ -105,10 +114,24 @@ class FakeAdapters:
             loaded_models=self.loader.loaded,
             engine_monitor=self.monitor,
             response_store=self.responses,
+            tool_provider=tools,
+            tool_policy=self.tool_policy,
+            execute_tools=self._execute_tools(tools),
+            features=frozenset(),
             clock=self.clock,
             start=_nothing,
             stop=_nothing,
         )
+
+    def _execute_tools(self, tools: ToolProvider) -> ExecuteTools:
+        runner = AsyncioTaskRunner()
+        use_tool = UseTool(
+            provider=tools,
+            runner=runner,
+            clock=self.clock,
+            report_bug=lambda name, error: self.tool_bugs.append((name, error)),
+        )
+        return ExecuteTools(provider=tools, use_tool=use_tool, runner=runner)
 
 
 @dataclass(kw_only=True)

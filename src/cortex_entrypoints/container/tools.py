@@ -1,0 +1,93 @@
+"""The tools that there are, by the settings and by the program that embeds Cortex, and what lets them be used."""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from cortex_adapters.combined import CombinedToolProvider
+from cortex_adapters.python_functions import FunctionTool, FunctionToolProvider
+from cortex_domain.ports import ToolProvider
+from cortex_domain.tool_execution import ToolEffect
+from cortex_domain.tool_policy import ToolPermission, ToolPolicy
+from cortex_entrypoints.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+GivenTool = FunctionTool[..., Any] | ToolProvider
+"""A function that `tool` decorates, or a provider of tools."""
+
+
+async def _nothing() -> None:
+    """Is all that most sources do to start and stop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolSource:
+    """Where tools come from.
+
+    Attributes:
+        provider: Offers them.
+        start: Awaited once before the first use; one that fails to start should log it and offer nothing.
+        stop: Awaited once at the end, also if it was not started.
+        feature: The setting without its `enable_` that it makes true; None for what no flag switches on.
+    """
+
+    provider: ToolProvider
+    feature: Literal["web_search", "code_execution", "file_operations"] | None = None
+    start: Callable[[], Awaitable[None]] = _nothing
+    stop: Callable[[], Awaitable[None]] = _nothing
+
+
+def build_tool_sources(settings: Settings, given: Iterable[GivenTool]) -> Sequence[ToolSource]:
+    """Builds the sources that the settings switch on, after those that the embedding program gives.
+
+    Of tools of one name the first is offered: a program may put its own in the place of a built-in one.
+    """
+    return [*_given_sources(given), *_built_in_sources(settings)]
+
+
+def combine_tools(sources: Sequence[ToolSource]) -> ToolProvider:
+    """Makes one provider of all sources."""
+    return CombinedToolProvider([source.provider for source in sources])
+
+
+def features_of(sources: Sequence[ToolSource]) -> frozenset[str]:
+    """Names the features that these sources are."""
+    return frozenset(source.feature for source in sources if source.feature is not None)
+
+
+def tool_policy(settings: Settings) -> ToolPolicy:
+    """Reads the policy of whoever runs Cortex; what stands in several lists has the strictest permission."""
+    stated = {
+        entry: permission
+        for permission, entries in (
+            (ToolPermission.ALLOW, settings.tools_allow),
+            (ToolPermission.ASK, settings.tools_ask),
+            (ToolPermission.DENY, settings.tools_deny),
+        )
+        for entry in entries
+    }
+    effects = {str(effect) for effect in ToolEffect}
+    return ToolPolicy(
+        effects={ToolEffect(entry): permission for entry, permission in stated.items() if entry in effects},
+        tools={entry: permission for entry, permission in stated.items() if entry not in effects},
+        allowed_after_untrusted=frozenset(settings.tools_allow_after_untrusted),
+    )
+
+
+def report_tool_bug(name: str, error: BaseException) -> None:
+    """Logs what a tool raised that is no deliberate error."""
+    logger.error("the tool %s failed", name, exc_info=error)
+
+
+def _given_sources(given: Iterable[GivenTool]) -> Sequence[ToolSource]:
+    tools = list(given)
+    functions = [tool for tool in tools if isinstance(tool, FunctionTool)]
+    providers = [tool for tool in tools if not isinstance(tool, FunctionTool)]
+    return [ToolSource(provider=provider) for provider in (FunctionToolProvider(functions), *providers)]
+
+
+def _built_in_sources(settings: Settings) -> Sequence[ToolSource]:  # noqa: ARG001
+    """Builds the sources of the built-in tools; each flag that is on adds one."""
+    return []
