@@ -17,6 +17,8 @@ pytest.register_assert_rewrite(
             "clock",
             "engine_monitor",
             "page_fetcher",
+            "task_runner",
+            "tool_provider",
             "web_searcher",
         )
     )

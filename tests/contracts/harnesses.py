@@ -11,9 +11,12 @@ from cortex_adapters.fake import (
     FakeModelStore,
     FakePageFetcher,
     FakeTextGenerator,
+    FakeToolProvider,
     FakeWebSearcher,
+    ScriptedToolUse,
 )
 from cortex_adapters.in_memory import InMemoryAgentRegistry, InMemoryResponseStore
+from cortex_adapters.system import AsyncioTaskRunner
 from cortex_contracts.agent_catalog import AgentCatalogHarness
 from cortex_contracts.agent_registry import AgentRegistryHarness
 from cortex_contracts.clock import ClockHarness
@@ -23,9 +26,11 @@ from cortex_contracts.model_store import ModelStoreHarness
 from cortex_contracts.page_fetcher import PageFetcherHarness
 from cortex_contracts.prompt_counter import PromptCounterHarness
 from cortex_contracts.response_store import ResponseStoreHarness
+from cortex_contracts.task_runner import TaskRunnerHarness
+from cortex_contracts.tool_provider import ToolProviderHarness, ToolUse
 from cortex_contracts.web_searcher import WebSearcherHarness
 from cortex_domain.agents import AgentDefinition
-from cortex_domain.errors import InvalidModelError, WebFailure, WebSearchError
+from cortex_domain.errors import InvalidModelError, ToolFailedError, WebFailure, WebSearchError
 from cortex_domain.language_models import (
     Capability,
     LoadOptions,
@@ -34,6 +39,8 @@ from cortex_domain.language_models import (
     ModelId,
     ModelState,
 )
+from cortex_domain.tool_execution import ToolDescriptor
+from cortex_domain.tools import ToolDefinition
 from tests.contracts.fake_web import FakeWeb
 
 
@@ -147,6 +154,38 @@ async def fake_searcher_harness(*, patience_s: float = 60.0) -> WebSearcherHarne
         searcher=searcher,
         offer=searcher.answer,
         break_down=lambda text: searcher.answer(text, failure),
+        patience_s=patience_s,
+    )
+
+
+async def asyncio_runner_harness(*, patience_s: float = 60.0) -> TaskRunnerHarness:
+    return TaskRunnerHarness(runner=AsyncioTaskRunner(), patience_s=patience_s)
+
+
+async def fake_tool_harness(*, patience_s: float = 60.0) -> ToolProviderHarness:
+    parameters = {
+        "type": "object",
+        "properties": {"number": {"type": "integer"}},
+        "required": ["number"],
+        "additionalProperties": False,
+    }
+    script = {
+        "fail": [ScriptedToolUse(error=ToolFailedError("It cannot be done."))],
+        "wait": [ScriptedToolUse(progress=(("on it", 0.5),), delay_s=None)],
+    }
+    provider = FakeToolProvider(
+        (ToolDescriptor(definition=ToolDefinition(name=name, parameters=parameters)) for name in ("do", *script)),
+        clock=FakeClock(auto_advance=True),
+        script=script,
+    )
+    return ToolProviderHarness(
+        provider=provider,
+        working=ToolUse(name="do", arguments={"number": 1}),
+        wrong=ToolUse(name="do", arguments={"number": "one"}),
+        failing=ToolUse(name="fail", arguments={"number": 1}),
+        waiting=ToolUse(name="wait", arguments={"number": 1}),
+        times_begun=lambda: len(provider.uses),
+        is_at_work=lambda: bool(provider.running),
         patience_s=patience_s,
     )
 

@@ -18,7 +18,9 @@ from cortex_contracts.broken_adapters import (
     BROKEN_PAGE_FETCHERS,
     BROKEN_PROMPT_COUNTERS,
     BROKEN_RESPONSE_STORES,
+    BROKEN_TASK_RUNNERS,
     BROKEN_TEXT_GENERATORS,
+    BROKEN_TOOL_PROVIDERS,
     BROKEN_WEB_SEARCHERS,
     Breakage,
 )
@@ -31,11 +33,14 @@ from cortex_contracts.model_store import ModelStoreContract, ModelStoreHarness
 from cortex_contracts.page_fetcher import PageFetcherContract, PageFetcherHarness
 from cortex_contracts.prompt_counter import PromptCounterContract, PromptCounterHarness
 from cortex_contracts.response_store import ResponseStoreContract, ResponseStoreHarness
+from cortex_contracts.task_runner import TaskRunnerContract, TaskRunnerHarness
 from cortex_contracts.text_generator import TextGeneratorContract, TextGeneratorHarness
+from cortex_contracts.tool_provider import ToolProviderContract, ToolProviderHarness
 from cortex_contracts.web_searcher import WebSearcherContract, WebSearcherHarness
 from tests.contracts.harnesses import (
     agent_catalog_harness,
     agent_registry_harness,
+    asyncio_runner_harness,
     fake_clock_harness,
     fake_counter_harness,
     fake_engine_harness,
@@ -43,6 +48,7 @@ from tests.contracts.harnesses import (
     fake_searcher_harness,
     fake_store_harness,
     fake_suspender_harness,
+    fake_tool_harness,
     in_memory_response_harness,
 )
 
@@ -96,6 +102,16 @@ async def test_broken_prompt_counter(breakage: Breakage[PromptCounterHarness]) -
 async def test_broken_response_store(breakage: Breakage[ResponseStoreHarness]) -> None:
     failing = await _failing(ResponseStoreContract, breakage, in_memory_response_harness)
     assert failing == {breakage.requirement_id}
+
+
+@pytest.mark.parametrize("breakage", BROKEN_TASK_RUNNERS, ids=_named)
+async def test_broken_task_runner(breakage: Breakage[TaskRunnerHarness]) -> None:
+    assert await _failing(TaskRunnerContract, breakage, asyncio_runner_harness) == {breakage.requirement_id}
+
+
+@pytest.mark.parametrize("breakage", BROKEN_TOOL_PROVIDERS, ids=_named)
+async def test_broken_tool_provider(breakage: Breakage[ToolProviderHarness]) -> None:
+    assert await _failing(ToolProviderContract, breakage, fake_tool_harness) == {breakage.requirement_id}
 
 
 @pytest.mark.parametrize("breakage", BROKEN_TEXT_GENERATORS, ids=_named)

@@ -11,6 +11,7 @@ from cortex_contracts.model_store import ModelStoreContract, ModelStoreHarness
 from cortex_contracts.page_fetcher import PageFetcherContract, PageFetcherHarness
 from cortex_contracts.prompt_counter import PromptCounterContract, PromptCounterHarness
 from cortex_contracts.text_generator import TextGeneratorContract
+from cortex_contracts.tool_provider import ToolProviderContract, ToolProviderHarness
 from cortex_contracts.web_searcher import WebSearcherContract, WebSearcherHarness
 from cortex_domain.language_models import MODALITIES
 from tests.contracts.harnesses import (
@@ -21,6 +22,7 @@ from tests.contracts.harnesses import (
     fake_searcher_harness,
     fake_store_harness,
     fake_suspender_harness,
+    fake_tool_harness,
 )
 
 
@@ -106,3 +108,9 @@ class TestFakeWebSearcher(WebSearcherContract):
     @pytest.fixture
     async def harness(self) -> WebSearcherHarness:
         return await fake_searcher_harness()
+
+
+class TestFakeToolProvider(ToolProviderContract):
+    @pytest.fixture
+    async def harness(self) -> ToolProviderHarness:
+        return await fake_tool_harness()

@@ -17,7 +17,9 @@ from cortex_contracts.page_fetcher import PageFetcherContract
 from cortex_contracts.prompt_counter import PromptCounterContract
 from cortex_contracts.requirements import REQUIREMENTS
 from cortex_contracts.response_store import ResponseStoreContract
+from cortex_contracts.task_runner import TaskRunnerContract
 from cortex_contracts.text_generator import TextGeneratorContract
+from cortex_contracts.tool_provider import ToolProviderContract
 from cortex_contracts.web_searcher import WebSearcherContract
 
 CONTRACTS = (
@@ -31,7 +33,9 @@ CONTRACTS = (
     PageFetcherContract,
     PromptCounterContract,
     ResponseStoreContract,
+    TaskRunnerContract,
     TextGeneratorContract,
+    ToolProviderContract,
     WebSearcherContract,
 )
 BREAKAGES: tuple[Breakage[Any], ...] = (
@@ -45,7 +49,9 @@ BREAKAGES: tuple[Breakage[Any], ...] = (
     *broken_adapters.BROKEN_PAGE_FETCHERS,
     *broken_adapters.BROKEN_PROMPT_COUNTERS,
     *broken_adapters.BROKEN_RESPONSE_STORES,
+    *broken_adapters.BROKEN_TASK_RUNNERS,
     *broken_adapters.BROKEN_TEXT_GENERATORS,
+    *broken_adapters.BROKEN_TOOL_PROVIDERS,
     *broken_adapters.BROKEN_WEB_SEARCHERS,
 )
 

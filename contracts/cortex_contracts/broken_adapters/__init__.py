@@ -15,7 +15,9 @@ from cortex_contracts.broken_adapters.model_store import BROKEN_MODEL_STORES
 from cortex_contracts.broken_adapters.page_fetcher import BROKEN_PAGE_FETCHERS
 from cortex_contracts.broken_adapters.prompt_counter import BROKEN_PROMPT_COUNTERS
 from cortex_contracts.broken_adapters.response_store import BROKEN_RESPONSE_STORES
+from cortex_contracts.broken_adapters.task_runner import BROKEN_TASK_RUNNERS
 from cortex_contracts.broken_adapters.text_generator import BROKEN_TEXT_GENERATORS
+from cortex_contracts.broken_adapters.tool_provider import BROKEN_TOOL_PROVIDERS
 from cortex_contracts.broken_adapters.web_searcher import BROKEN_WEB_SEARCHERS
 
 __all__ = [
@@ -29,7 +31,9 @@ __all__ = [
     "BROKEN_PAGE_FETCHERS",
     "BROKEN_PROMPT_COUNTERS",
     "BROKEN_RESPONSE_STORES",
+    "BROKEN_TASK_RUNNERS",
     "BROKEN_TEXT_GENERATORS",
+    "BROKEN_TOOL_PROVIDERS",
     "BROKEN_WEB_SEARCHERS",
     "Breakage",
 ]

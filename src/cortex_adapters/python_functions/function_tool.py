@@ -5,7 +5,7 @@ import functools
 import inspect
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, Generic, ParamSpec, TypeVar
 
@@ -63,19 +63,8 @@ class FunctionTool(Generic[Parameters, ReturnT]):
     async def _returned(self, arguments: Mapping[str, Any]) -> object:
         call: Callable[[], Any] = functools.partial(self._function, **arguments)
         if inspect.iscoroutinefunction(self._function):
-            return await _uncancelled(call())
+            return await call()
         return await run_in_thread(call, name=self.descriptor.name)
-
-
-async def _uncancelled(returned: Awaitable[object]) -> object:
-    """Awaits a function; a cancellation that it raises by itself is an error, and ends nobody else."""
-    try:
-        return await returned
-    except asyncio.CancelledError as exc:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-        raise RuntimeError("The function raised a cancellation, and nobody had cancelled it.") from exc
 
 
 class _Progress:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 
+from cortex_domain.errors import ContractViolationError
 from cortex_domain.ports.task_runner import Producer, TaskRunner
 
 Event = TypeVar("Event")
@@ -67,4 +68,10 @@ async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
 @asynccontextmanager
 async def _limited(seconds: float | None) -> AsyncIterator[None]:
     async with asyncio.timeout(seconds):
-        yield
+        try:
+            yield
+        except asyncio.CancelledError as exc:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise ContractViolationError("What was awaited raised a cancellation that nobody had asked for.") from exc

@@ -19,7 +19,8 @@ class TaskRunner(Protocol):
         - What a producer raises is raised by the iterator after what was told before; the others are cancelled.
         - Leaving the block, for whatever reason, cancels what still runs and waits for its end.
         - A block of `timeout` that lasts longer than asked is cancelled and left with a `TimeoutError`; one that is
-          cancelled from outside stays cancelled.
+          cancelled from outside stays cancelled. A cancellation that nobody asked for, raised by what the block awaits,
+          is an error of that: the block is left with a `ContractViolationError`.
     """
 
     @abstractmethod
@@ -32,4 +33,5 @@ class TaskRunner(Protocol):
 
         Raises:
             TimeoutError: On leaving; the time is over.
+            ContractViolationError: On leaving; the block was left with a cancellation that nobody asked for.
         """

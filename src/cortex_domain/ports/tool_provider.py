@@ -16,8 +16,7 @@ class ToolProvider(Protocol):
         - A use that fails raises; a failure is never an output.
         - Uses run side by side. What one of them raises ends that use and no other.
         - Progress is told while the use runs.
-        - Cancelling a use ends its work; nothing of it runs when the cancellation has passed on. A use that nobody
-          cancels does not raise a cancellation.
+        - Cancelling a use ends its work; nothing of it runs when the cancellation has passed on.
     """
 
     @abstractmethod

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Final
 
-from cortex_domain.errors import CortexError, RequestRefusedError, ResourceUnavailableError, ToolFailedError
+from cortex_domain.errors import (
+    ContractViolationError,
+    CortexError,
+    RequestRefusedError,
+    ResourceUnavailableError,
+    ToolFailedError,
+)
 from cortex_domain.ports import Clock, TaskRunner, ToolProvider
 from cortex_domain.tool_execution import (
     ToolCall,
@@ -88,6 +94,8 @@ class UseTool:
                 return await self._outcome(use)
         except TimeoutError:
             return _too_late(use.tool, attempts=use.attempts)
+        except ContractViolationError as exc:
+            return self._bug(use.call, exc)
 
     async def _outcome(self, use: "_Use") -> "_Outcome":
         outcome = await self._attempt(use)
@@ -104,8 +112,11 @@ class UseTool:
         except (RequestRefusedError, ResourceUnavailableError, ToolFailedError) as exc:
             return self._failure(use.tool, exc)
         except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever it is, it ends this call and no other
-            self._report_bug(use.call.name, exc)
-            return _Outcome(error=ToolError(code="internal_error", message="The tool failed. Its log says why."))
+            return self._bug(use.call, exc)
+
+    def _bug(self, call: ToolCall, error: BaseException) -> "_Outcome":
+        self._report_bug(call.name, error)
+        return _Outcome(error=ToolError(code="internal_error", message="The tool failed. The log says why."))
 
     def _success(self, tool: ToolDescriptor, output: ToolOutput) -> "_Outcome":
         content, is_truncated = bounded_content(output.content, self._limits)

@@ -4,7 +4,6 @@ import asyncio
 import contextvars
 import logging
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -54,16 +53,28 @@ async def test_a_cancelled_function_has_ended_when_the_cancellation_passes_on() 
     assert len(steps) == counted
 
 
-async def test_a_function_that_is_stuck_outside_python_is_left_behind(
+async def test_a_function_that_does_not_end_is_left_behind(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(interruptible_thread, "LEFT_BEHIND_AFTER_S", 0.02)
-    task = asyncio.create_task(run_in_thread(lambda: time.sleep(0.5), name="sleepy"))
-    await asyncio.sleep(0.01)
+    begun, release = threading.Event(), threading.Event()
+
+    def stubborn() -> None:
+        try:
+            begun.set()
+            while True:
+                pass
+        except BaseException:  # noqa: BLE001 - as stubborn as what is stuck outside Python
+            release.wait()
+
+    task = asyncio.create_task(run_in_thread(stubborn, name="stubborn"))
+    while not begun.is_set():
+        await asyncio.sleep(0.001)
     task.cancel()
     with caplog.at_level(logging.WARNING), pytest.raises(asyncio.CancelledError):
         await task
-    assert "the tool sleepy does not end" in caplog.text
+    release.set()
+    assert "the tool stubborn does not end" in caplog.text
 
 
 async def test_a_future_cannot_hold_a_stop_iteration_but_a_tool_may_raise_one() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cortex_adapters.fake import FakeClock, FakeToolProvider, ScriptedToolUse
 from cortex_adapters.system import AsyncioTaskRunner, SystemClock
-from cortex_domain.errors import InvalidToolArgumentsError, StorageError, ToolFailedError
+from cortex_domain.errors import ContractViolationError, InvalidToolArgumentsError, StorageError, ToolFailedError
 from cortex_domain.ports import Clock
 from cortex_domain.tool_execution import (
     ToolCall,
@@ -167,9 +167,10 @@ async def test_the_plan_tells_whom_to_ask_about() -> None:
         (ToolFailedError("The disk is full.", reason="disk_full"), "disk_full", "The disk is full."),
         (InvalidToolArgumentsError("path: it is required", name="work"), "invalid_arguments", "path: it is required"),
         (StorageError("The disk is gone."), "storage_failed", "The disk is gone."),
-        (KeyError("secret"), "internal_error", "The tool failed. Its log says why."),
-        (TimeoutError("secret"), "internal_error", "The tool failed. Its log says why."),
-        (SystemExit("secret"), "internal_error", "The tool failed. Its log says why."),
+        (KeyError("secret"), "internal_error", "The tool failed. The log says why."),
+        (TimeoutError("secret"), "internal_error", "The tool failed. The log says why."),
+        (asyncio.CancelledError("secret"), "internal_error", "The tool failed. The log says why."),
+        (SystemExit("secret"), "internal_error", "The tool failed. The log says why."),
         (ToolFailedError("x" * 5000), "tool_failed", "x" * 1999 + "…"),
         (ToolFailedError("a\ud800"), "tool_failed", "a\ufffd"),
     ],
@@ -180,7 +181,8 @@ async def test_what_a_tool_raises_becomes_a_result(error: BaseException, code: s
     assert (result.status, result.attempts) == ("error", 1)
     assert result.error is not None
     assert (result.error.code, result.error.message) == (code, message)
-    assert bench.bugs == ([("work", error)] if code == "internal_error" else [])
+    told = [bug.__cause__ if isinstance(bug, ContractViolationError) else bug for _, bug in bench.bugs]
+    assert told == ([error] if code == "internal_error" else [])
 
 
 async def test_output_that_breaks_the_port_is_a_bug_and_no_result() -> None:
