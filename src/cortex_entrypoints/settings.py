@@ -120,6 +120,7 @@ class Settings(BaseSettings):
         tools_deny: Those that are not used.
         tools_allow_after_untrusted: Names of tools that may be used without asking after the model has read what others
             wrote.
+        mcp_config: File of the MCP servers whose tools are offered; None offers none.
         log_level: Least severity that is logged.
         log_format: How log lines look: `text` for a person, `json` for a program.
         shutdown_grace_s: Seconds that running answers have to end after SIGTERM.
@@ -210,6 +211,9 @@ class Settings(BaseSettings):
     tools_ask: ToolNames = ()
     tools_deny: ToolNames = ()
     tools_allow_after_untrusted: ToolNames = ()
+    mcp_config: Annotated[
+        Annotated[Path, AfterValidator(Path.expanduser)] | None, Field(description="the path of a file")
+    ] = None
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"],
         BeforeValidator(_upper),

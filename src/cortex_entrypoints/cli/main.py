@@ -18,6 +18,8 @@ app = typer.Typer(
 )
 models = typer.Typer(help="List, fetch and remove models.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(models, name="models")
+mcp = typer.Typer(help="Look at the MCP servers of MCP_CONFIG.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(mcp, name="mcp")
 
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="Id or alias of a model.")]
 
@@ -97,7 +99,16 @@ def _chat(
         kv_cache_bits=kv_cache_bits,
         draft_model=draft_model,
     )
-    run_command(lambda settings: chat(settings, prompt=prompt, options=options))
+    run_command(lambda settings: chat(settings, prompt=prompt, options=options), uses_tools=False)
+
+
+@mcp.command("list")
+def _list_mcp_servers() -> None:
+    """Start the configured MCP servers and list what they offer. Exits with 1 when one does not answer."""
+    from cortex_entrypoints.cli.mcp import list_mcp_servers
+    from cortex_entrypoints.cli.outcome import run_command
+
+    run_command(list_mcp_servers)
 
 
 @models.command("list")
@@ -106,7 +117,7 @@ def _list_models() -> None:
     from cortex_entrypoints.cli.models import list_models
     from cortex_entrypoints.cli.outcome import run_command
 
-    run_command(list_models)
+    run_command(list_models, uses_tools=False)
 
 
 @models.command("show")
@@ -115,7 +126,7 @@ def _show_model(name: ModelName) -> None:
     from cortex_entrypoints.cli.models import show_model
     from cortex_entrypoints.cli.outcome import run_command
 
-    run_command(lambda settings: show_model(settings, name=name))
+    run_command(lambda settings: show_model(settings, name=name), uses_tools=False)
 
 
 @models.command("pull")
@@ -124,7 +135,7 @@ def _pull_model(name: ModelName) -> None:
     from cortex_entrypoints.cli.models import pull_model
     from cortex_entrypoints.cli.outcome import run_command
 
-    run_command(lambda settings: pull_model(settings, name=name))
+    run_command(lambda settings: pull_model(settings, name=name), uses_tools=False)
 
 
 @models.command("delete")
@@ -139,7 +150,7 @@ def _delete_model(
         raise typer.BadParameter("nobody is there to ask; add --yes")
     if not yes:
         typer.confirm(f"Delete the files of {name}?", abort=True)
-    run_command(lambda settings: delete_model(settings, name=name))
+    run_command(lambda settings: delete_model(settings, name=name), uses_tools=False)
 
 
 @app.command("bench")
@@ -203,7 +214,7 @@ def _bench(
         json_file=json_file,
         plot_file=plot_file,
     )
-    run_command(lambda settings: bench(settings, options))
+    run_command(lambda settings: bench(settings, options), uses_tools=False)
 
 
 @app.command("doctor")
@@ -215,7 +226,7 @@ def _doctor() -> None:
     from cortex_entrypoints.cli.doctor import examine
     from cortex_entrypoints.cli.outcome import run_command
 
-    run_command(examine)
+    run_command(examine, uses_tools=False)
 
 
 if __name__ == "__main__":

@@ -19,14 +19,19 @@ WRONG_SETTINGS = 2
 INTERRUPTED = 130
 
 
-def run_command(command: Command) -> None:
+def run_command(command: Command, *, uses_tools: bool = True) -> None:
     """Reads the settings and runs a command to its end.
+
+    Args:
+        command: The command.
+        uses_tools: False starts no MCP servers for it.
 
     Raises:
         typer.Exit: Something went wrong, and the person has been told; anything else that is raised is a bug.
     """
     try:
-        asyncio.run(command(load_settings()))
+        settings = load_settings()
+        asyncio.run(command(settings if uses_tools else settings.model_copy(update={"mcp_config": None})))
     except SettingsError as exc:
         _leave(str(exc), code=WRONG_SETTINGS)
     except (RequestRefusedError, ResourceUnavailableError) as exc:

@@ -10,6 +10,7 @@ from cortex_adapters.python_functions import FunctionTool, FunctionToolProvider
 from cortex_domain.ports import ToolProvider
 from cortex_domain.tool_execution import ToolEffect
 from cortex_domain.tool_policy import ToolPermission, ToolPolicy
+from cortex_entrypoints.container.mcp_tools import build_mcp_tools
 from cortex_entrypoints.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def build_tool_sources(settings: Settings, given: Iterable[GivenTool]) -> Sequen
 
     Of tools of one name the first is offered: a program may put its own in the place of a built-in one.
     """
-    return [*_given_sources(given), *_built_in_sources(settings)]
+    return [*_given_sources(given), *_built_in_sources(settings), *_mcp_sources(settings)]
 
 
 def combine_tools(sources: Sequence[ToolSource]) -> ToolProvider:
@@ -86,6 +87,13 @@ def _given_sources(given: Iterable[GivenTool]) -> Sequence[ToolSource]:
     functions = [tool for tool in tools if isinstance(tool, FunctionTool)]
     providers = [tool for tool in tools if not isinstance(tool, FunctionTool)]
     return [ToolSource(provider=provider) for provider in (FunctionToolProvider(functions), *providers)]
+
+
+def _mcp_sources(settings: Settings) -> Sequence[ToolSource]:
+    if settings.mcp_config is None:
+        return []
+    provider = build_mcp_tools(settings.mcp_config)
+    return [ToolSource(provider=provider, start=provider.start, stop=provider.stop)]
 
 
 def _built_in_sources(settings: Settings) -> Sequence[ToolSource]:  # noqa: ARG001
