@@ -195,6 +195,7 @@ class ModelTurnFinished:
         finish_reason: Why the answer ended.
         prompt_tokens: Tokens read.
         completion_tokens: Tokens written.
+        problem: Why this is no answer, though there is no call: one was begun and had not even a name. None otherwise.
     """
 
     type: Literal["model_turn_finished"] = "model_turn_finished"
@@ -202,6 +203,7 @@ class ModelTurnFinished:
     finish_reason: FinishReason
     prompt_tokens: int
     completion_tokens: int
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

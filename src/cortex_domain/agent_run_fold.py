@@ -210,7 +210,7 @@ def _with_changed_call(state: AgentRunState, event: _CallEvent) -> AgentRunState
     if call is None:
         raise _violation(f"{event.type!r} is of {event.call_id!r}, which is no open call")
     changed = _with_one_call(state, _changed(call, event))
-    if isinstance(event, ToolStarted):
+    if isinstance(event, ToolStarted) and not call.has_begun:
         return replace(changed, usage=replace(state.usage, tool_calls=state.usage.tool_calls + 1))
     return changed
 
@@ -225,7 +225,7 @@ def _changed(call: AgentCall, event: _CallEvent) -> AgentCall:
             return _decided(call, event)
         case ToolStarted():
             _require_status(call, event, _MAY_BEGIN)
-            return replace(call, status=_Status.STARTED)
+            return replace(call, status=_Status.STARTED, has_begun=True)
         case ToolFinished():
             _require_status(call, event, _MAY_END)
             return replace(call, status=_Status.SETTLED, result=event)

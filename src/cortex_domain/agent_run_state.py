@@ -60,6 +60,7 @@ class AgentCall:
             problem.
         problem: What is wrong with it; None when nothing is.
         status: How far it is.
+        has_begun: Whether it was begun at least once.
         approval: What a person is or was asked; None when nobody was.
         decision: What was decided then; None until it is.
         sub_run_id: The run of the agent that was asked; None for other tools.
@@ -73,6 +74,7 @@ class AgentCall:
     arguments: Mapping[str, Any] = field(hash=False)
     problem: str | None = None
     status: AgentCallStatus = AgentCallStatus.REQUESTED
+    has_begun: bool = False
     approval: ApprovalRequested | None = None
     decision: ApprovalGiven | None = None
     sub_run_id: str | None = None

@@ -123,7 +123,7 @@ def test_a_call_that_had_begun_is_unknown_after_a_pause_and_may_be_asked_for_or_
     assert state.open_calls[0].status is AgentCallStatus.UNKNOWN
     assert state_of(*begun, AgentRunResumed(), ASKED).status is AgentRunStatus.WAITING_FOR_APPROVAL
     again = state_of(*begun, AgentRunResumed(), start_of(CALL), result_of(CALL))
-    assert (again.usage.tool_calls, again.calls[CALL.call_id].is_settled) == (2, True)
+    assert (again.usage.tool_calls, again.calls[CALL.call_id].is_settled) == (1, True)
 
 
 def test_another_run_counts_towards_this_one() -> None:
