@@ -14,7 +14,8 @@ compile() {
 }
 
 compile --all-extras --group dev --group build --output-file "$together"
-for extra in cpu cuda12 cuda13 mcp metal; do
+for extra in cpu cuda12 cuda13 ddgs mcp metal; do
     compile --extra "$extra" --group build --constraints "$together" --output-file "requirements/$extra.txt"
 done
-compile --extra contracts --extra mcp --group dev --group build --constraints "$together" --output-file requirements/dev.txt
+compile --extra contracts --extra ddgs --extra mcp --group dev --group build --constraints "$together" \
+    --output-file requirements/dev.txt
