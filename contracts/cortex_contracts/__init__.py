@@ -20,6 +20,7 @@ pytest.register_assert_rewrite(
             "task_runner",
             "tool_provider",
             "web_searcher",
+            "workspace",
         )
     )
 )

@@ -181,5 +181,66 @@ REQUIREMENTS: Mapping[str, str] = MappingProxyType(
         "web_searcher.nothing_found": "A search that finds nothing returns nothing.",
         "web_searcher.failure_raises": "A search that fails raises and names the service; others go on.",
         "web_searcher.side_by_side": "Searches at the same time return each its own hits.",
+        "workspace.reads_what_was_written": (
+            "A text that was written is read as it was, with its size and its number of lines."
+        ),
+        "workspace.is_where_its_root_is": "What is written is below `root`, unless that is None.",
+        "workspace.reads_lines": (
+            "Ranges of lines include both ends, and tell how many lines there are and whether there are more."
+        ),
+        "workspace.refuses_lines_that_are_not_there": (
+            "A range that begins before the first line or after the last is refused."
+        ),
+        "workspace.passages_are_bounded": (
+            "A passage has at most `read_bytes`, ends with a line or is marked as cut, and tells of more."
+        ),
+        "workspace.tells_whether_new": "Writing replaces what was there, and tells whether anything was.",
+        "workspace.creates_directories": "Writing creates the directories that it needs.",
+        "workspace.refuses_to_leave": "A path that leads out of the workspace is refused by every operation.",
+        "workspace.refuses_names_that_nothing_can_have": (
+            "A path with control characters, backslashes or too much of it is refused."
+        ),
+        "workspace.names_what_may_be_meant": "A path that is not there is refused with the paths nearest to it.",
+        "workspace.tells_files_from_directories": (
+            "A directory is no file, a file no directory, and the refusal says which it is."
+        ),
+        "workspace.garbles_nothing": (
+            "What is not UTF-8 text is neither read nor edited nor written, and the refusal says so."
+        ),
+        "workspace.writes_are_bounded": "A file never becomes larger than `file_bytes`; what was there stays.",
+        "workspace.spares_version_control": (
+            "What version control systems keep is not written, in any spelling of its name."
+        ),
+        "workspace.tells_where_it_edited": (
+            "An edit replaces the passage, or all places if so asked, and tells in which lines."
+        ),
+        "workspace.refuses_unclear_edits": (
+            "An edit of what is nowhere, in several places, empty or the same changes nothing."
+        ),
+        "workspace.edits_keep_line_ends": "An edit matches either line end, and writes the one that is there.",
+        "workspace.lists_by_name": (
+            "A listing goes by name, each directory before what is in it, down to the depth asked for."
+        ),
+        "workspace.listings_are_bounded": (
+            "A listing has at most `entries`, goes down at most `depth`, and tells that there is more."
+        ),
+        "workspace.passes_over_hidden_entries": (
+            "What begins with a dot is counted, not listed or searched, unless the path names it."
+        ),
+        "workspace.finds_lines": "A search finds each line that matches, with its number, whatever the line end.",
+        "workspace.searches_where_asked": (
+            "A search goes through one file, or a directory and those below it, as far as the glob says."
+        ),
+        "workspace.searches_are_bounded": (
+            "A search returns at most `matches`, shows `line_characters` of each, and tells of more."
+        ),
+        "workspace.searches_tell_what_they_skip": (
+            "Files that are not text, or too large, are counted and not searched."
+        ),
+        "workspace.refuses_bad_patterns": (
+            "A pattern that is none, or cannot be searched in linear time, is refused; so is such a glob."
+        ),
+        "workspace.no_pattern_hangs": "No pattern keeps a search from ending.",
+        "workspace.state_follows_history": "After any writes and edits, the files are what they would be in a dict.",
     }
 )

@@ -39,7 +39,8 @@ CortexError
 │   └── StorageError
 ├── ToolFailedError                 a tool could not do what was asked; a model may try otherwise
 │   ├── PageFetchError
-│   └── WebSearchError
+│   ├── WebSearchError
+│   └── WorkspaceFileError
 └── ContractViolationError          an adapter broke its port: a bug
 
 Facts are attributes, the message says what to do, and nothing here knows about HTTP. Cancellation is not an error.
@@ -725,6 +726,65 @@ class WebSearchError(ToolFailedError):
         super().__init__(message, reason=reason, is_transient=reason in _PASSING_FAILURES)
         self.provider = provider
         self.retry_after_s = retry_after_s
+
+
+class WorkspaceFault(StrEnum):
+    """Why a file of the workspace was not listed, read, written, edited or searched.
+
+    OUTSIDE: the path leads out of the workspace. INVALID_PATH: nothing can have this path. NOT_FOUND: there is nothing.
+    IS_DIRECTORY, NOT_A_DIRECTORY: the other one was needed. NOT_A_FILE: a device, a pipe or a socket. SYMLINK: links
+    are not followed. PROTECTED: files of a version control system are not written. PERMISSION_DENIED: the system does
+    not let Cortex. NOT_TEXT: the file is not UTF-8 text. TOO_LARGE: more than may be read, written or searched.
+    INVALID_RANGE: there are no such lines. TEXT_NOT_FOUND, TEXT_NOT_UNIQUE: the text to be replaced is nowhere, or in
+    several places. NOTHING_TO_CHANGE: the text to be replaced is empty, or the same as the new one. INVALID_PATTERN:
+    the pattern or glob cannot be searched for. CHANGED_MEANWHILE: somebody else changed the file at the same time.
+    """
+
+    OUTSIDE = "outside_workspace"
+    INVALID_PATH = "invalid_path"
+    NOT_FOUND = "file_not_found"
+    IS_DIRECTORY = "is_directory"
+    NOT_A_DIRECTORY = "not_a_directory"
+    NOT_A_FILE = "not_a_file"
+    SYMLINK = "symlink_refused"
+    PROTECTED = "protected"
+    PERMISSION_DENIED = "permission_denied"
+    NOT_TEXT = "not_text"
+    TOO_LARGE = "too_large"
+    INVALID_RANGE = "invalid_range"
+    TEXT_NOT_FOUND = "text_not_found"
+    TEXT_NOT_UNIQUE = "text_not_unique"
+    NOTHING_TO_CHANGE = "nothing_to_change"
+    INVALID_PATTERN = "invalid_pattern"
+    CHANGED_MEANWHILE = "changed_meanwhile"
+
+
+class WorkspaceFileError(ToolFailedError):
+    """The workspace did not do what was asked with one of its files.
+
+    Attributes:
+        path: The path that was asked for.
+        reason: Why.
+        nearest: Paths that may have been meant, best first.
+        lines: Numbers of the lines that the message speaks of, the first being 1.
+    """
+
+    code = "workspace_file_failed"
+    reason: WorkspaceFault
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str,
+        reason: WorkspaceFault,
+        nearest: Sequence[str] = (),
+        lines: Sequence[int] = (),
+    ) -> None:
+        super().__init__(message, reason=reason, is_transient=reason is WorkspaceFault.CHANGED_MEANWHILE)
+        self.path = path
+        self.nearest = tuple(nearest)
+        self.lines = tuple(lines)
 
 
 class ContractViolationError(CortexError):

@@ -13,6 +13,7 @@ from cortex_adapters.fake import (
     FakeTextGenerator,
     FakeToolProvider,
     FakeWebSearcher,
+    FakeWorkspace,
     ScriptedToolUse,
 )
 from cortex_adapters.in_memory import InMemoryAgentRegistry, InMemoryResponseStore
@@ -29,6 +30,7 @@ from cortex_contracts.response_store import ResponseStoreHarness
 from cortex_contracts.task_runner import TaskRunnerHarness
 from cortex_contracts.tool_provider import ToolProviderHarness, ToolUse
 from cortex_contracts.web_searcher import WebSearcherHarness
+from cortex_contracts.workspace import WorkspaceHarness
 from cortex_domain.agents import AgentDefinition
 from cortex_domain.errors import InvalidModelError, ToolFailedError, WebFailure, WebSearchError
 from cortex_domain.language_models import (
@@ -41,7 +43,11 @@ from cortex_domain.language_models import (
 )
 from cortex_domain.tool_execution import ToolDescriptor
 from cortex_domain.tools import ToolDefinition
+from cortex_domain.workspace_files import WorkspaceLimits
 from tests.contracts.fake_web import FakeWeb
+
+WORKSPACE_LIMITS = WorkspaceLimits(read_bytes=200, file_bytes=3_000, entries=12, depth=5, matches=6, line_characters=30)
+"""Low, so that a contract reaches them."""
 
 
 async def fake_engine_harness(
@@ -188,6 +194,11 @@ async def fake_tool_harness(*, patience_s: float = 60.0) -> ToolProviderHarness:
         is_at_work=lambda: bool(provider.running),
         patience_s=patience_s,
     )
+
+
+async def fake_workspace_harness(*, patience_s: float = 60.0) -> WorkspaceHarness:
+    workspace = FakeWorkspace(limits=WORKSPACE_LIMITS)
+    return WorkspaceHarness(workspace=workspace, place=workspace.place, patience_s=patience_s)
 
 
 def _files(name: str, *, size_bytes: int = 1_000_000) -> ModelFiles:

@@ -22,6 +22,7 @@ from cortex_contracts.broken_adapters import (
     BROKEN_TEXT_GENERATORS,
     BROKEN_TOOL_PROVIDERS,
     BROKEN_WEB_SEARCHERS,
+    BROKEN_WORKSPACES,
     Breakage,
 )
 from cortex_contracts.checks import checks_of
@@ -37,6 +38,7 @@ from cortex_contracts.task_runner import TaskRunnerContract, TaskRunnerHarness
 from cortex_contracts.text_generator import TextGeneratorContract, TextGeneratorHarness
 from cortex_contracts.tool_provider import ToolProviderContract, ToolProviderHarness
 from cortex_contracts.web_searcher import WebSearcherContract, WebSearcherHarness
+from cortex_contracts.workspace import WorkspaceContract, WorkspaceHarness
 from tests.contracts.harnesses import (
     agent_catalog_harness,
     agent_registry_harness,
@@ -49,6 +51,7 @@ from tests.contracts.harnesses import (
     fake_store_harness,
     fake_suspender_harness,
     fake_tool_harness,
+    fake_workspace_harness,
     in_memory_response_harness,
 )
 
@@ -127,6 +130,11 @@ async def test_broken_page_fetcher(breakage: Breakage[PageFetcherHarness]) -> No
 @pytest.mark.parametrize("breakage", BROKEN_WEB_SEARCHERS, ids=_named)
 async def test_broken_web_searcher(breakage: Breakage[WebSearcherHarness]) -> None:
     assert await _failing(WebSearcherContract, breakage, fake_searcher_harness) == {breakage.requirement_id}
+
+
+@pytest.mark.parametrize("breakage", BROKEN_WORKSPACES, ids=_named)
+async def test_broken_workspace(breakage: Breakage[WorkspaceHarness]) -> None:
+    assert await _failing(WorkspaceContract, breakage, fake_workspace_harness) == {breakage.requirement_id}
 
 
 async def _failing(contract: type, breakage: Breakage[Any], build: Callable[..., Awaitable[Any]]) -> set[str]:

@@ -13,6 +13,7 @@ from cortex_contracts.prompt_counter import PromptCounterContract, PromptCounter
 from cortex_contracts.text_generator import TextGeneratorContract
 from cortex_contracts.tool_provider import ToolProviderContract, ToolProviderHarness
 from cortex_contracts.web_searcher import WebSearcherContract, WebSearcherHarness
+from cortex_contracts.workspace import WorkspaceContract, WorkspaceHarness
 from cortex_domain.language_models import MODALITIES
 from tests.contracts.harnesses import (
     fake_clock_harness,
@@ -23,6 +24,7 @@ from tests.contracts.harnesses import (
     fake_store_harness,
     fake_suspender_harness,
     fake_tool_harness,
+    fake_workspace_harness,
 )
 
 
@@ -114,3 +116,9 @@ class TestFakeToolProvider(ToolProviderContract):
     @pytest.fixture
     async def harness(self) -> ToolProviderHarness:
         return await fake_tool_harness()
+
+
+class TestFakeWorkspace(WorkspaceContract):
+    @pytest.fixture
+    async def harness(self) -> WorkspaceHarness:
+        return await fake_workspace_harness()

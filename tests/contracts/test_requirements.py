@@ -21,6 +21,7 @@ from cortex_contracts.task_runner import TaskRunnerContract
 from cortex_contracts.text_generator import TextGeneratorContract
 from cortex_contracts.tool_provider import ToolProviderContract
 from cortex_contracts.web_searcher import WebSearcherContract
+from cortex_contracts.workspace import WorkspaceContract
 
 CONTRACTS = (
     AgentCatalogContract,
@@ -37,6 +38,7 @@ CONTRACTS = (
     TextGeneratorContract,
     ToolProviderContract,
     WebSearcherContract,
+    WorkspaceContract,
 )
 BREAKAGES: tuple[Breakage[Any], ...] = (
     *broken_adapters.BROKEN_AGENT_CATALOGS,
@@ -53,6 +55,7 @@ BREAKAGES: tuple[Breakage[Any], ...] = (
     *broken_adapters.BROKEN_TEXT_GENERATORS,
     *broken_adapters.BROKEN_TOOL_PROVIDERS,
     *broken_adapters.BROKEN_WEB_SEARCHERS,
+    *broken_adapters.BROKEN_WORKSPACES,
 )
 
 

@@ -19,6 +19,7 @@ from cortex_contracts.broken_adapters.task_runner import BROKEN_TASK_RUNNERS
 from cortex_contracts.broken_adapters.text_generator import BROKEN_TEXT_GENERATORS
 from cortex_contracts.broken_adapters.tool_provider import BROKEN_TOOL_PROVIDERS
 from cortex_contracts.broken_adapters.web_searcher import BROKEN_WEB_SEARCHERS
+from cortex_contracts.broken_adapters.workspace import BROKEN_WORKSPACES
 
 __all__ = [
     "BROKEN_AGENT_CATALOGS",
@@ -35,5 +36,6 @@ __all__ = [
     "BROKEN_TEXT_GENERATORS",
     "BROKEN_TOOL_PROVIDERS",
     "BROKEN_WEB_SEARCHERS",
+    "BROKEN_WORKSPACES",
     "Breakage",
 ]

@@ -19,6 +19,7 @@ from cortex_adapters.fake.scripted_tool_use import ScriptedToolUse
 from cortex_adapters.fake.text_generator import HONOURED, FakeTextGenerator
 from cortex_adapters.fake.tool_provider import FakeToolProvider
 from cortex_adapters.fake.web_searcher import FakeWebSearcher
+from cortex_adapters.fake.workspace import FakeWorkspace
 
 __all__ = [
     "ECHO_MODEL",
@@ -31,6 +32,7 @@ __all__ = [
     "FakeTextGenerator",
     "FakeToolProvider",
     "FakeWebSearcher",
+    "FakeWorkspace",
     "ScriptedPull",
     "ScriptedReply",
     "ScriptedToolCall",

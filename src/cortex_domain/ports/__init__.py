@@ -15,6 +15,7 @@ from cortex_domain.ports.task_runner import TaskRunner
 from cortex_domain.ports.text_generator import TextGenerator
 from cortex_domain.ports.tool_provider import ToolProvider
 from cortex_domain.ports.web_searcher import WebSearcher
+from cortex_domain.ports.workspace import Workspace
 
 __all__ = [
     "AgentCatalog",
@@ -32,4 +33,5 @@ __all__ = [
     "TextGenerator",
     "ToolProvider",
     "WebSearcher",
+    "Workspace",
 ]

@@ -55,6 +55,7 @@ from cortex_domain.errors import (
     UnavailableReason,
     UnsupportedCapabilityError,
     WebSearchError,
+    WorkspaceFileError,
 )
 from cortex_entrypoints.http.edge_errors import (
     DuplicateRequestIdError,
@@ -105,6 +106,7 @@ STATUSES: Final[Mapping[type[CortexError], int]] = {
     ToolFailedError: 500,
     PageFetchError: 500,
     WebSearchError: 500,
+    WorkspaceFileError: 500,
     ModelNotFoundError: 404,
     ModelNotDownloadedError: 409,
     ModelInUseError: 409,
