@@ -1,6 +1,7 @@
 """What Cortex does, one verb a file. A use case is built once with its ports and called like a function."""
 
 from cortex_domain.use_cases.cancel_agent_run import CancelAgentRun
+from cortex_domain.use_cases.chat_with_tools import ChatWithTools
 from cortex_domain.use_cases.count_prompt import CountPrompt
 from cortex_domain.use_cases.decide_approval import DecideApproval
 from cortex_domain.use_cases.delete_model import DeleteModel
@@ -22,6 +23,7 @@ from cortex_domain.use_cases.use_tool import UseTool
 
 __all__ = [
     "CancelAgentRun",
+    "ChatWithTools",
     "CountPrompt",
     "DecideApproval",
     "DeleteModel",

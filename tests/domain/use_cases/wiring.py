@@ -58,10 +58,12 @@ def wire(
     memory_limit_bytes: int | None = None,
     script: Iterable[ScriptedReply | str] | None = None,
     refusals: Mapping[ModelId, CortexError] | None = None,
+    context_window: int = 32,
+    auto_advance: bool = False,
 ) -> Wired:
-    clock = FakeClock()
+    clock = FakeClock(auto_advance=auto_advance)
     store = FakeModelStore([HERE, ALSO_HERE, LARGE, ABSENT], unlisted=[UNLISTED])
-    loader = FakeModelLoader(context_window=32, memory_limit_bytes=memory_limit_bytes, refusals=refusals)
+    loader = FakeModelLoader(context_window=context_window, memory_limit_bytes=memory_limit_bytes, refusals=refusals)
     generator = FakeTextGenerator(loader=loader, clock=clock, script=script)
     residency = ModelResidency(clock=clock, keep_alive_s=keep_alive_s, pinned=pinned)
     describe = DescribeModel(store=store, loader=loader, residency=residency, generator=generator)
