@@ -73,7 +73,7 @@ def tool(
         descriptor = ToolDescriptor(
             definition=ToolDefinition(
                 name=name or decorated.__name__,
-                description=docstring.description or "",
+                description=(docstring.description or "").strip(),
                 parameters=parameters.schema,
             ),
             effects=frozenset(effects),

@@ -20,6 +20,10 @@ models = typer.Typer(help="List, fetch and remove models.", no_args_is_help=True
 app.add_typer(models, name="models")
 mcp = typer.Typer(help="Look at the MCP servers of MCP_CONFIG.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(mcp, name="mcp")
+tools = typer.Typer(
+    help="List the tools that models can use, and use one.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(tools, name="tools")
 
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="Id or alias of a model.")]
 
@@ -151,6 +155,28 @@ def _delete_model(
     if not yes:
         typer.confirm(f"Delete the files of {name}?", abort=True)
     run_command(lambda settings: delete_model(settings, name=name), uses_tools=False)
+
+
+@tools.command("list")
+def _list_tools() -> None:
+    """List the tools that are switched on, and what decides about their use."""
+    from cortex_entrypoints.cli.outcome import run_command
+    from cortex_entrypoints.cli.tools import list_tools
+
+    run_command(list_tools)
+
+
+@tools.command("invoke")
+def _invoke_tool(
+    *,
+    name: Annotated[str, typer.Argument(metavar="TOOL", help="Name of a tool.")],
+    arguments: Annotated[str, typer.Option(metavar="JSON", help="What the tool is told, a JSON object.")] = "{}",
+) -> None:
+    """Use a tool, and print what it returns. Typing this is the approval that a model would have to ask for."""
+    from cortex_entrypoints.cli.outcome import run_command
+    from cortex_entrypoints.cli.tools import invoke_tool
+
+    run_command(lambda settings: invoke_tool(settings, name=name, arguments=arguments))
 
 
 @app.command("bench")

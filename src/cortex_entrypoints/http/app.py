@@ -35,6 +35,7 @@ from cortex_entrypoints.http.origin_check import OriginCheck
 from cortex_entrypoints.http.request_bodies import ChatDefaults
 from cortex_entrypoints.http.request_reading import BODY_PATIENCE_S, MAX_BODY_BYTES, finish_upload
 from cortex_entrypoints.http.request_watch import watch_requests
+from cortex_entrypoints.http.tool_routes import tool_routes
 from cortex_entrypoints.observation.metrics import Metrics
 from cortex_entrypoints.observation.watched_generations import WatchedGenerations
 from cortex_entrypoints.settings import Settings
@@ -101,6 +102,7 @@ def _register_routes(app: Quart, cortex: Cortex, settings: Settings, in_flight: 
     app.register_blueprint(openai_routes(cortex, defaults, in_flight, log_refusals=settings.debug))
     app.register_blueprint(response_routes(cortex, defaults, in_flight, log_refusals=settings.debug))
     app.register_blueprint(anthropic_routes(cortex, defaults, in_flight, log_refusals=settings.debug))
+    app.register_blueprint(tool_routes(cortex, in_flight))
     app.register_blueprint(dialect_model_routes(cortex, log_refusals=settings.debug))
     app.register_blueprint(documentation_routes())
 

@@ -21,6 +21,7 @@ _LINKS = {
     "chat": "/api/chat/completions",
     "chat_stream": "/api/chat/completions/stream",
     "chat_websocket": "/api/chat/ws",
+    "tools": "/api/tools",
     "metrics": "/metrics",
     "docs": "/docs",
     "reference": "/redoc",

@@ -62,6 +62,11 @@ _PATH_PARAMETERS: Final[Mapping[str, dict[str, Any]]] = {
         "schema": {"type": "string", "pattern": MODEL_ID_PATTERN},
         "example": "HuggingFaceTB__SmolLM2-135M-Instruct",
     },
+    "tool_name": {
+        "description": "Name of a tool.",
+        "schema": {"type": "string", "pattern": "^[^/]+$"},
+        "example": "read_file",
+    },
     "response_id": {
         "description": "Id of a response.",
         "schema": {"type": "string", "pattern": "^resp_[^/]+$"},

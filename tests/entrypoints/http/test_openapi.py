@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from cortex_adapters.fake import HONOURED, FakeModelLoader, FakeTextGenerator
+from cortex_adapters.fake import HONOURED, FakeModelLoader, FakeTextGenerator, FakeToolProvider
 from cortex_adapters.system.clock import SystemClock
 from cortex_domain.language_models import Capability
+from cortex_domain.tool_execution import ToolDescriptor
+from cortex_domain.tools import ToolDefinition
 from cortex_entrypoints import Settings
 from cortex_entrypoints.http import create_app
 from cortex_entrypoints.http.operation_notes import notes_of
@@ -77,7 +79,9 @@ async def test_the_server_keeps_to_its_description(tmp_path: Path) -> None:
     sampling = HONOURED - {Capability.LOGIT_BIAS, Capability.RAW_PROMPT, Capability.JSON_SCHEMA_OUTPUT}
     loader, clock = FakeModelLoader(), SystemClock()
     generator = FakeTextGenerator(loader=loader, clock=clock, capabilities=sampling)
-    async with live_server(adapters=FakeAdapters(loader=loader, clock=clock, generator=generator)) as server:
+    tools = FakeToolProvider([ToolDescriptor(definition=ToolDefinition(name="read_file"))], clock=clock)
+    adapters = FakeAdapters(loader=loader, clock=clock, generator=generator, tools=tools)
+    async with live_server(adapters=adapters) as server:
         run = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()"),
             *("--config-file", str(CONFIGURATION), "run", "--no-color"),
