@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cortex_domain import CortexError, parse_model_id
@@ -16,7 +16,11 @@ from cortex_domain.tools import TOOL_NAME_PATTERN
 _ENV_FILE = ".env"
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:.]+\](:\d{1,5})?")
 _HOST_NAME = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
+_HOST_AND_PORT = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
+_API_KEY = re.compile(r"[!-~]{1,500}")
 _LONGEST_SHOWN_VALUE = 80
+_KEYS_END_WITH = "_api_key"
+"""What the names of settings end with whose values are never shown."""
 
 
 class SettingsError(ValueError):
@@ -53,6 +57,15 @@ def _host_name(value: str) -> str:
     return _matching(_HOST_NAME, value.lower())
 
 
+def _host_and_port(value: str) -> str:
+    return _matching(_HOST_AND_PORT, value.lower())
+
+
+def _api_key(value: SecretStr) -> SecretStr:
+    _matching(_API_KEY, value.get_secret_value())
+    return value
+
+
 def _matching(pattern: re.Pattern[str], value: str) -> str:
     if not pattern.fullmatch(value):
         raise ValueError("does not match")
@@ -72,6 +85,9 @@ def _whole_number(value: object) -> object:
     return value
 
 
+ApiKey = Annotated[
+    Annotated[SecretStr, AfterValidator(_api_key)] | None, Field(description="a key without spaces and line breaks")
+]
 Flag = Annotated[bool, Field(description="true or false")]
 
 ToolNames = Annotated[
@@ -111,7 +127,14 @@ class Settings(BaseSettings):
         default_temperature: Sampling temperature when an HTTP request or a command does not say. A program that embeds
             Cortex says it in its `SamplingParameters`.
         default_top_p: Nucleus sampling share, likewise.
-        enable_web_search: Lets models search the web.
+        enable_web_search: Lets models search the web and read its pages.
+        web_search_providers: Services to search by, the preferred first; none takes all that can be used.
+        searxng_url: Address of an instance of SearXNG; None does without.
+        brave_api_key: Key of Brave's search; None does without, as for the next two.
+        tavily_api_key: Key of Tavily.
+        exa_api_key: Key of Exa.
+        web_fetch_allowed_hosts: Hosts, each with a port or for all ports, whose pages may be read although they are
+            not public.
         enable_code_execution: Lets models run code in a sandbox.
         enable_file_operations: Lets models read and write the workspace.
         enable_agents: Serves agents.
@@ -129,7 +152,9 @@ class Settings(BaseSettings):
         response_memory_mb: Megabytes that the answers which `/v1/responses` keeps may take together.
     """
 
-    model_config = SettingsConfigDict(env_file=_ENV_FILE, extra="ignore", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(
+        env_file=_ENV_FILE, extra="ignore", env_ignore_empty=True, frozen=True, hide_input_in_errors=True
+    )
 
     host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]+$", description="an IP address or a host name")] = "127.0.0.1"
     port: Annotated[
@@ -204,6 +229,25 @@ class Settings(BaseSettings):
     default_temperature: Annotated[float, Field(ge=0, le=2, description="a number from 0 to 2")] = 0.7
     default_top_p: Annotated[float, Field(gt=0, le=1, description="a number above 0, at most 1")] = 0.9
     enable_web_search: Flag = False
+    web_search_providers: Annotated[
+        tuple[Annotated[Literal["searxng", "brave", "tavily", "exa", "ddgs"], BeforeValidator(_lower)], ...],
+        NoDecode,
+        BeforeValidator(_split_list),
+        Field(description="searxng, brave, tavily, exa and ddgs, separated by commas, in the order of preference"),
+    ] = ()
+    searxng_url: Annotated[
+        Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")] | None,
+        Field(description="the address of an instance, http:// or https://, without a query"),
+    ] = None
+    brave_api_key: ApiKey = None
+    tavily_api_key: ApiKey = None
+    exa_api_key: ApiKey = None
+    web_fetch_allowed_hosts: Annotated[
+        tuple[Annotated[str, AfterValidator(_host_and_port)], ...],
+        NoDecode,
+        BeforeValidator(_split_list),
+        Field(description="host names separated by commas, each alone or with a port, as in wiki.internal:8080"),
+    ] = ()
     enable_code_execution: Flag = False
     enable_file_operations: Flag = False
     enable_agents: Flag = False
@@ -244,7 +288,7 @@ def _first_bad_value(error: ValidationError) -> SettingsError:
     details = error.errors(include_url=False)[0]
     field = str(details["loc"][0])
     allowed = Settings.model_fields[field].description
-    shown = _shorten(repr(details["input"]))
+    shown = "…" if field.endswith(_KEYS_END_WITH) else _shorten(repr(details["input"]))
     return SettingsError(f"{field.upper()}={shown} is not allowed; it must be {allowed}.", variable=field.upper())
 
 

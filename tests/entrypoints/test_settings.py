@@ -132,3 +132,40 @@ def test_the_example_file_names_every_setting_once_with_its_default() -> None:
     defaults = load_settings()
     Path(".env").write_text(EXAMPLE.read_text())
     assert load_settings() == defaults
+
+
+def test_the_web_has_services_and_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEB_SEARCH_PROVIDERS", "Brave, searxng")
+    monkeypatch.setenv("WEB_FETCH_ALLOWED_HOSTS", "Wiki.internal:8080,[::1]:80,10.0.0.7")
+    settings = load_settings()
+    assert settings.web_search_providers == ("brave", "searxng")
+    assert settings.web_fetch_allowed_hosts == ("wiki.internal:8080", "[::1]:80", "10.0.0.7")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("WEB_SEARCH_PROVIDERS", "google"),
+        ("SEARXNG_URL", "localhost:8888"),
+        ("SEARXNG_URL", "http://"),
+        ("SEARXNG_URL", "http://a/?q=1"),
+        ("WEB_FETCH_ALLOWED_HOSTS", "http://wiki.internal"),
+        ("WEB_FETCH_ALLOWED_HOSTS", "wiki.internal:http"),
+        ("WEB_FETCH_ALLOWED_HOSTS", "*"),
+    ],
+)
+def test_services_and_hosts_that_are_none_are_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert caught.value.variable == variable
+
+
+@pytest.mark.parametrize("variable", ["BRAVE_API_KEY", "TAVILY_API_KEY", "EXA_API_KEY"])
+def test_a_key_that_is_not_allowed_is_not_shown(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "hidden key")
+    with pytest.raises(SettingsError, match="must be a key without spaces") as caught:
+        load_settings()
+    assert "hidden" not in f"{caught.value} {caught.value.__cause__}"

@@ -18,6 +18,7 @@ from cortex_domain import CortexError, Device, EngineStatus, ModelDescriptor, Mo
 from cortex_entrypoints.cli.openblas_advice import INSTALL_OPENBLAS, lacks_openblas
 from cortex_entrypoints.container import open_cortex
 from cortex_entrypoints.container.installation import starter_wheel_version
+from cortex_entrypoints.container.web_tools import HOW_TO_SEARCH, search_services
 from cortex_entrypoints.cortex import Cortex
 from cortex_entrypoints.settings import Settings
 
@@ -60,6 +61,8 @@ async def find_all(settings: Settings) -> AsyncIterator[Finding]:
     )
     yield _cache(settings.model_cache_dir)
     yield await _hub()
+    if settings.enable_web_search:
+        yield _web_search(settings)
     try:
         async with open_cortex(settings) as cortex:
             async for finding in _running(cortex):
@@ -100,6 +103,14 @@ async def _hub() -> Finding:
     if response.is_error:
         return Finding(subject="hub", verdict=Verdict.POOR, fact=fact, advice=advice)
     return Finding(subject="hub", verdict=Verdict.GOOD, fact=fact)
+
+
+def _web_search(settings: Settings) -> Finding:
+    services = search_services(settings)
+    if not services:
+        fact = "there is no service to search by; pages can be fetched"
+        return Finding(subject="web search", verdict=Verdict.POOR, fact=fact, advice=HOW_TO_SEARCH)
+    return Finding(subject="web search", verdict=Verdict.GOOD, fact=f"by {', '.join(services)}")
 
 
 async def _running(cortex: Cortex) -> AsyncIterator[Finding]:

@@ -45,7 +45,12 @@ def build_tool_sources(settings: Settings, given: Iterable[GivenTool]) -> Sequen
 
     Of tools of one name the first is offered: a program may put its own in the place of a built-in one.
     """
-    return [*_given_sources(given), *_built_in_sources(settings), *_mcp_sources(settings)]
+    return [
+        *_given_sources(given),
+        *_built_in_sources(settings),
+        *_web_sources(settings),
+        *_mcp_sources(settings),
+    ]
 
 
 def combine_tools(sources: Sequence[ToolSource]) -> ToolProvider:
@@ -94,6 +99,16 @@ def _mcp_sources(settings: Settings) -> Sequence[ToolSource]:
         return []
     provider = build_mcp_tools(settings.mcp_config)
     return [ToolSource(provider=provider, start=provider.start, stop=provider.stop)]
+
+
+def _web_sources(settings: Settings) -> Sequence[ToolSource]:
+    if not settings.enable_web_search:
+        return []
+    # Imported here, because HTTP clients take a moment that most programs do not have to spend.
+    from cortex_entrypoints.container.web_tools import build_web_tools  # noqa: PLC0415
+
+    web = build_web_tools(settings)
+    return [ToolSource(provider=web.provider, feature="web_search" if web.can_search else None, stop=web.client.aclose)]
 
 
 def _built_in_sources(settings: Settings) -> Sequence[ToolSource]:  # noqa: ARG001

@@ -10,6 +10,7 @@ from pytest_httpserver import HTTPServer
 from cortex_domain import Device, EngineStatus, ModelDescriptor, ModelId, ModelState
 from cortex_entrypoints.cli import findings, openblas_advice
 from cortex_entrypoints.cli.findings import Finding, Verdict
+from cortex_entrypoints.settings import Settings
 
 CortexCommand = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -48,6 +49,20 @@ def test_the_starter_and_its_blas_are_examined(cortex_command: CortexCommand) ->
     assert ended.returncode == 0
     assert "good    starter wheel  version 0." in ended.stdout
     assert "cortex models pull HuggingFaceTB/SmolLM2-135M-Instruct" in ended.stdout
+
+
+def test_the_services_of_web_search_are_named(cortex_command: CortexCommand) -> None:
+    ended = cortex_command("doctor", ENABLE_WEB_SEARCH="true", SEARXNG_URL="http://127.0.0.1:1", BRAVE_API_KEY="hidden")
+    assert ended.returncode == 0
+    assert "web search     by searxng, brave" in ended.stdout
+    assert "hidden" not in ended.stdout + ended.stderr
+
+
+def test_web_search_without_a_service_is_poor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(findings, "search_services", lambda settings: ())
+    finding = findings._web_search(Settings(default_model="fake/echo", enable_web_search=True))
+    assert finding.verdict is Verdict.POOR
+    assert told(finding)
 
 
 def test_a_cache_that_cannot_be_written_is_broken(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The tools that come with Cortex, a module for each setting that switches some on."""
