@@ -14,7 +14,10 @@ compile() {
 }
 
 compile --all-extras --group dev --group build --output-file "$together"
-for extra in cpu cuda12 cuda13 ddgs mcp metal; do
+for extra in cpu cuda12 cuda13 metal; do
+    compile --extra "$extra" --extra code --group build --constraints "$together" --output-file "requirements/$extra.txt"
+done
+for extra in ddgs mcp; do
     compile --extra "$extra" --group build --constraints "$together" --output-file "requirements/$extra.txt"
 done
 compile --extra contracts --extra ddgs --extra mcp --group dev --group build --constraints "$together" \

@@ -15,6 +15,7 @@ pytest.register_assert_rewrite(
             "model_loader",
             "model_store",
             "clock",
+            "code_executor",
             "engine_monitor",
             "page_fetcher",
             "task_runner",

@@ -36,6 +36,7 @@ CortexError
 │   ├── InsufficientMemoryError
 │   ├── InsufficientStorageError
 │   ├── ModelDownloadError
+│   ├── CodeExecutorUnavailableError
 │   └── StorageError
 ├── ToolFailedError                 a tool could not do what was asked; a model may try otherwise
 │   ├── PageFetchError
@@ -629,6 +630,12 @@ class ModelDownloadError(ResourceUnavailableError):
     def __init__(self, message: str, *, model_id: str, retry_after_s: float | None = None) -> None:
         super().__init__(message, retry_after_s=retry_after_s)
         self.model_id = model_id
+
+
+class CodeExecutorUnavailableError(ResourceUnavailableError):
+    """What would confine code is missing here, so that no code is run."""
+
+    code = "code_executor_unavailable"
 
 
 class StorageError(ResourceUnavailableError):

@@ -11,6 +11,7 @@ from cortex_contracts.broken_adapters import (
     BROKEN_AGENT_CATALOGS,
     BROKEN_AGENT_REGISTRIES,
     BROKEN_CLOCKS,
+    BROKEN_CODE_EXECUTORS,
     BROKEN_ENGINE_MONITORS,
     BROKEN_GENERATION_SUSPENDERS,
     BROKEN_MODEL_LOADERS,
@@ -27,6 +28,7 @@ from cortex_contracts.broken_adapters import (
 )
 from cortex_contracts.checks import checks_of
 from cortex_contracts.clock import ClockContract, ClockHarness
+from cortex_contracts.code_executor import CodeExecutorContract, CodeExecutorHarness
 from cortex_contracts.engine_monitor import EngineMonitorContract
 from cortex_contracts.generation_suspender import GenerationSuspenderContract, GenerationSuspenderHarness
 from cortex_contracts.model_loader import ModelLoaderContract, ModelLoaderHarness
@@ -39,6 +41,7 @@ from cortex_contracts.text_generator import TextGeneratorContract, TextGenerator
 from cortex_contracts.tool_provider import ToolProviderContract, ToolProviderHarness
 from cortex_contracts.web_searcher import WebSearcherContract, WebSearcherHarness
 from cortex_contracts.workspace import WorkspaceContract, WorkspaceHarness
+from tests.contracts.fake_code import fake_code_harness
 from tests.contracts.harnesses import (
     agent_catalog_harness,
     agent_registry_harness,
@@ -73,6 +76,12 @@ async def test_broken_agent_registry(breakage: Breakage[AgentRegistryHarness]) -
 @pytest.mark.parametrize("breakage", BROKEN_CLOCKS, ids=_named)
 async def test_broken_clock(breakage: Breakage[ClockHarness]) -> None:
     assert await _failing(ClockContract, breakage, fake_clock_harness) == {breakage.requirement_id}
+
+
+@pytest.mark.parametrize("breakage", BROKEN_CODE_EXECUTORS, ids=_named)
+async def test_broken_code_executor(breakage: Breakage[CodeExecutorHarness]) -> None:
+    with fake_code_harness() as build:
+        assert await _failing(CodeExecutorContract, breakage, build) == {breakage.requirement_id}
 
 
 @pytest.mark.parametrize("breakage", BROKEN_ENGINE_MONITORS, ids=_named)

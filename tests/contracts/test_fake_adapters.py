@@ -1,9 +1,12 @@
 """The fakes keep the contracts of the ports that they stand for."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from cortex_adapters.fake import HONOURED
 from cortex_contracts.clock import ClockContract, ClockHarness
+from cortex_contracts.code_executor import CodeExecutorContract, CodeExecutorHarness
 from cortex_contracts.engine_monitor import EngineMonitorContract
 from cortex_contracts.generation_suspender import GenerationSuspenderContract, GenerationSuspenderHarness
 from cortex_contracts.model_loader import ModelLoaderContract, ModelLoaderHarness
@@ -15,6 +18,7 @@ from cortex_contracts.tool_provider import ToolProviderContract, ToolProviderHar
 from cortex_contracts.web_searcher import WebSearcherContract, WebSearcherHarness
 from cortex_contracts.workspace import WorkspaceContract, WorkspaceHarness
 from cortex_domain.language_models import MODALITIES
+from tests.contracts.fake_code import fake_code_harness
 from tests.contracts.harnesses import (
     fake_clock_harness,
     fake_counter_harness,
@@ -122,3 +126,10 @@ class TestFakeWorkspace(WorkspaceContract):
     @pytest.fixture
     async def harness(self) -> WorkspaceHarness:
         return await fake_workspace_harness()
+
+
+class TestFakeCodeExecutor(CodeExecutorContract):
+    @pytest.fixture
+    async def harness(self) -> AsyncIterator[CodeExecutorHarness]:
+        with fake_code_harness() as build:
+            yield await build()

@@ -9,6 +9,7 @@ from cortex_contracts.agent_registry import AgentRegistryContract
 from cortex_contracts.broken_adapters import Breakage
 from cortex_contracts.checks import checks_of
 from cortex_contracts.clock import ClockContract
+from cortex_contracts.code_executor import CodeExecutorContract
 from cortex_contracts.engine_monitor import EngineMonitorContract
 from cortex_contracts.generation_suspender import GenerationSuspenderContract
 from cortex_contracts.model_loader import ModelLoaderContract
@@ -27,6 +28,7 @@ CONTRACTS = (
     AgentCatalogContract,
     AgentRegistryContract,
     ClockContract,
+    CodeExecutorContract,
     EngineMonitorContract,
     GenerationSuspenderContract,
     ModelLoaderContract,
@@ -44,6 +46,7 @@ BREAKAGES: tuple[Breakage[Any], ...] = (
     *broken_adapters.BROKEN_AGENT_CATALOGS,
     *broken_adapters.BROKEN_AGENT_REGISTRIES,
     *broken_adapters.BROKEN_CLOCKS,
+    *broken_adapters.BROKEN_CODE_EXECUTORS,
     *broken_adapters.BROKEN_ENGINE_MONITORS,
     *broken_adapters.BROKEN_GENERATION_SUSPENDERS,
     *broken_adapters.BROKEN_MODEL_LOADERS,

@@ -8,6 +8,7 @@ from cortex_contracts.broken_adapters.agent_catalog import BROKEN_AGENT_CATALOGS
 from cortex_contracts.broken_adapters.agent_registry import BROKEN_AGENT_REGISTRIES
 from cortex_contracts.broken_adapters.breakage import Breakage
 from cortex_contracts.broken_adapters.clock import BROKEN_CLOCKS
+from cortex_contracts.broken_adapters.code_executor import BROKEN_CODE_EXECUTORS
 from cortex_contracts.broken_adapters.engine_monitor import BROKEN_ENGINE_MONITORS
 from cortex_contracts.broken_adapters.generation_suspender import BROKEN_GENERATION_SUSPENDERS
 from cortex_contracts.broken_adapters.model_loader import BROKEN_MODEL_LOADERS
@@ -25,6 +26,7 @@ __all__ = [
     "BROKEN_AGENT_CATALOGS",
     "BROKEN_AGENT_REGISTRIES",
     "BROKEN_CLOCKS",
+    "BROKEN_CODE_EXECUTORS",
     "BROKEN_ENGINE_MONITORS",
     "BROKEN_GENERATION_SUSPENDERS",
     "BROKEN_MODEL_LOADERS",

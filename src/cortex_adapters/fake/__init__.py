@@ -9,6 +9,7 @@ They keep the same contracts as the real adapters, and they suspend wherever a r
 """
 
 from cortex_adapters.fake.clock import FakeClock
+from cortex_adapters.fake.code_executor import CodeStandIn, FakeCodeExecutor
 from cortex_adapters.fake.engine_monitor import FakeEngineMonitor
 from cortex_adapters.fake.model_loader import FakeModelLoader
 from cortex_adapters.fake.model_store import ECHO_MODEL, FakeModelStore, ScriptedPull
@@ -24,7 +25,9 @@ from cortex_adapters.fake.workspace import FakeWorkspace
 __all__ = [
     "ECHO_MODEL",
     "HONOURED",
+    "CodeStandIn",
     "FakeClock",
+    "FakeCodeExecutor",
     "FakeEngineMonitor",
     "FakeModelLoader",
     "FakeModelStore",

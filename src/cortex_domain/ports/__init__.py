@@ -4,6 +4,7 @@ from cortex_domain.ports.agent_catalog import AgentCatalog
 from cortex_domain.ports.agent_registry import AgentRegistry
 from cortex_domain.ports.agent_run_store import AgentRunStore
 from cortex_domain.ports.clock import Clock
+from cortex_domain.ports.code_executor import CodeExecutor
 from cortex_domain.ports.engine_monitor import EngineMonitor
 from cortex_domain.ports.generation_suspender import GenerationSuspender
 from cortex_domain.ports.model_loader import ModelLoader
@@ -22,6 +23,7 @@ __all__ = [
     "AgentRegistry",
     "AgentRunStore",
     "Clock",
+    "CodeExecutor",
     "EngineMonitor",
     "GenerationSuspender",
     "ModelLoader",

@@ -19,6 +19,7 @@ from cortex_domain.errors import (
     AgentRunConflictError,
     AgentRunNotFoundError,
     ApprovalNotPendingError,
+    CodeExecutorUnavailableError,
     ContextWindowExceededError,
     ContractViolationError,
     CortexError,
@@ -132,6 +133,7 @@ STATUSES: Final[Mapping[type[CortexError], int]] = {
     InsufficientMemoryError: 503,
     StorageError: 503,
     InsufficientStorageError: 507,
+    CodeExecutorUnavailableError: 503,
     ModelDownloadError: 502,
 }
 
