@@ -143,6 +143,7 @@ class Settings(BaseSettings):
         tools_deny: Those that are not used.
         tools_allow_after_untrusted: Names of tools that may be used without asking after the model has read what others
             wrote.
+        enable_mcp_server: Serves Cortex's tools and a chat to other programs over MCP, at `/mcp`.
         mcp_config: File of the MCP servers whose tools are offered; None offers none.
         log_level: Least severity that is logged.
         log_format: How log lines look: `text` for a person, `json` for a program.
@@ -255,6 +256,7 @@ class Settings(BaseSettings):
     tools_ask: ToolNames = ()
     tools_deny: ToolNames = ()
     tools_allow_after_untrusted: ToolNames = ()
+    enable_mcp_server: Flag = False
     mcp_config: Annotated[
         Annotated[Path, AfterValidator(Path.expanduser)] | None, Field(description="the path of a file")
     ] = None

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Any, Final
 
+import anyio
 import httpx2
 from mcp import Client, MCPError
 from mcp.client._transport import TransportStreams
@@ -38,6 +39,9 @@ MAX_TOOLS: Final = 512
 
 _MAX_PAGES: Final = 64
 _LISTING_S: Final = 30.0
+_PARTING_S: Final = 0.05
+"""How long a cancelled use waits for the news of it to leave, and for the server to heed them."""
+
 
 Progress = Callable[[str, float | None], None]
 
@@ -108,6 +112,10 @@ class ServerSession:
                 request_read_timeout_seconds=timeout_s,
                 progress_callback=_progress(report),
             )
+        except asyncio.CancelledError:
+            with anyio.CancelScope(shield=True):
+                await asyncio.sleep(_PARTING_S)
+            raise
         except MCPError as exc:
             raise self._translated(exc, name=name) from exc
         except ValidationError as exc:

@@ -3,14 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cortex_entrypoints.missing_packages import missing_package
 from cortex_entrypoints.settings import SettingsError
 from cortex_entrypoints.version import installed_version
 
 if TYPE_CHECKING:
     from cortex_adapters.mcp import McpToolProvider
-
-INSTALL_MCP = "pip install 'cortex-platform[mcp]'"
-"""What brings the protocol's SDK."""
 
 
 def build_mcp_tools(configuration: Path) -> "McpToolProvider":
@@ -23,9 +21,7 @@ def build_mcp_tools(configuration: Path) -> "McpToolProvider":
         # Imported here, because it may not be installed, and takes a second.
         from cortex_adapters.mcp import McpConfigurationError, McpToolProvider, read_mcp_configuration  # noqa: PLC0415
     except ModuleNotFoundError as exc:
-        raise SettingsError(
-            f"MCP_CONFIG needs a package that is not installed, {exc.name}: {INSTALL_MCP}", variable="MCP_CONFIG"
-        ) from exc
+        raise missing_package(exc, variable="MCP_CONFIG", extra="mcp") from exc
     try:
         servers = read_mcp_configuration(configuration)
     except McpConfigurationError as exc:

@@ -1,5 +1,6 @@
 """The Quart application: routes, errors, checks and documentation put together."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -36,6 +37,7 @@ from cortex_entrypoints.http.request_bodies import ChatDefaults
 from cortex_entrypoints.http.request_reading import BODY_PATIENCE_S, MAX_BODY_BYTES, finish_upload
 from cortex_entrypoints.http.request_watch import watch_requests
 from cortex_entrypoints.http.tool_routes import tool_routes
+from cortex_entrypoints.missing_packages import missing_package
 from cortex_entrypoints.observation.metrics import Metrics
 from cortex_entrypoints.observation.watched_generations import WatchedGenerations
 from cortex_entrypoints.settings import Settings
@@ -50,6 +52,9 @@ def create_app(cortex: Cortex, settings: Settings, *, in_flight: InFlight | None
         cortex: The use cases, started.
         settings: Addresses, origins and defaults.
         in_flight: Counts the work; the server that runs the app drains it. None makes one that nobody drains.
+
+    Raises:
+        SettingsError: A setting needs a package that is not installed.
     """
     app = Quart(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
@@ -57,14 +62,17 @@ def create_app(cortex: Cortex, settings: Settings, *, in_flight: InFlight | None
     app.url_map.merge_slashes = False
     app.url_map.converters["model"] = ModelNameConverter
     app.url_map.converters["response"] = ResponseIdConverter
-    install_connections(app)
+    in_flight = in_flight or InFlight()
     metrics = Metrics(engine_monitor=cortex.engine_monitor, loaded_models=cortex.loaded_models)
+    watched = _watched(cortex, metrics, in_flight, settings)
+    if settings.enable_mcp_server:
+        _mount_mcp(app, watched, settings, in_flight)
+    install_connections(app)
     watch_requests(app, metrics, cortex.clock.monotonic_s)
     install_error_responses(app, log_refusals=settings.debug, refusal_of=refusal_in_dialect)
     _install_checks(app, settings)
     _install_headers(app, settings)
-    in_flight = in_flight or InFlight()
-    _register_routes(app, _watched(cortex, metrics, in_flight, settings), settings, in_flight)
+    _register_routes(app, watched, settings, in_flight)
     app.register_blueprint(metrics_route(metrics))
     QuartSchema(
         app,
@@ -85,9 +93,7 @@ def _watched(cortex: Cortex, metrics: Metrics, in_flight: InFlight, settings: Se
 
 
 def _register_routes(app: Quart, cortex: Cortex, settings: Settings, in_flight: InFlight) -> None:
-    defaults = ChatDefaults(
-        model=cortex.default_model, temperature=settings.default_temperature, top_p=settings.default_top_p
-    )
+    defaults = _chat_defaults(cortex, settings)
     app.register_blueprint(health_routes(cortex, settings, in_flight))
     app.register_blueprint(model_routes(cortex, in_flight, LoraDirectory(settings.lora_dir), manifest_of=manifest_of))
     generations = Generations(
@@ -107,19 +113,49 @@ def _register_routes(app: Quart, cortex: Cortex, settings: Settings, in_flight: 
     app.register_blueprint(documentation_routes())
 
 
-def _install_checks(app: Quart, settings: Settings) -> None:
+def _chat_defaults(cortex: Cortex, settings: Settings) -> ChatDefaults:
+    return ChatDefaults(
+        model=cortex.default_model, temperature=settings.default_temperature, top_p=settings.default_top_p
+    )
+
+
+def _mount_mcp(app: Quart, cortex: Cortex, settings: Settings, in_flight: InFlight) -> None:
+    try:
+        # Imported here, because it may not be installed, and takes a second.
+        from cortex_entrypoints.http.mcp import mount_mcp  # noqa: PLC0415
+    except ModuleNotFoundError as exc:
+        raise missing_package(exc, variable="ENABLE_MCP_SERVER", extra="mcp") from exc
+    mount_mcp(
+        app,
+        cortex,
+        _chat_defaults(cortex, settings),
+        check=_stranger_check(settings),
+        allowed_origins=settings.allowed_origins,
+        in_flight=in_flight,
+    )
+
+
+def _stranger_check(settings: Settings) -> Callable[[str | None, str | None], None]:
     hosts = HostCheck(host=settings.host, allowed_hosts=settings.allowed_hosts)
     origins = OriginCheck(allowed_origins=settings.allowed_origins)
 
+    def require_allowed(host: str | None, origin: str | None) -> None:
+        hosts.require_allowed(host)
+        origins.require_allowed(origin, host_header=host or "")
+
+    return require_allowed
+
+
+def _install_checks(app: Quart, settings: Settings) -> None:
+    require_allowed = _stranger_check(settings)
+
     @app.before_request
     async def check_request() -> None:
-        hosts.require_allowed(request.headers.get("Host"))
-        origins.require_allowed(request.headers.get("Origin"), host_header=request.headers["Host"])
+        require_allowed(request.headers.get("Host"), request.headers.get("Origin"))
 
     @app.before_websocket
     async def check_handshake() -> None:
-        hosts.require_allowed(websocket.headers.get("Host"))
-        origins.require_allowed(websocket.headers.get("Origin"), host_header=websocket.headers["Host"])
+        require_allowed(websocket.headers.get("Host"), websocket.headers.get("Origin"))
         if websocket.routing_exception is not None:
             raise websocket.routing_exception
 

@@ -119,6 +119,12 @@ def watch_requests(app: Quart, metrics: Metrics, monotonic_s: Callable[[], float
     app.asgi_app = RequestWatch(app.asgi_app, metrics=metrics, monotonic_s=monotonic_s)  # type: ignore[method-assign]
 
 
+def note_mounted(route: str, status: int) -> None:
+    """Notes the answer of something that is served beside the application; call it while the request is watched."""
+    notes = _noted.get()
+    notes.route, notes.status = route, status
+
+
 def _offered_id(scope: HTTPScope | WebsocketScope) -> str | None:
     name = REQUEST_ID_HEADER.lower().encode()
     return next((value.decode("latin-1") for header, value in scope["headers"] if header.lower() == name), None)

@@ -33,9 +33,10 @@ async def count(to: int, context: Context) -> str:
 
 
 @server.tool()
-async def wait(path: str) -> str:
+async def wait(path: str, context: Context) -> str:
     """Writes to a file when it begins and when it is cancelled."""
     note(path, "begun")
+    await context.report_progress(1, 2, "waiting")
     try:
         await asyncio.sleep(600)
     finally:

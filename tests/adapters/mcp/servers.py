@@ -11,6 +11,7 @@ from cortex_adapters.mcp import McpServer, McpToolProvider, StdioConnection
 from cortex_domain.tool_execution import ToolContext
 
 _RAW_SERVER = Path(__file__).parent / "raw_server.py"
+SDK_SERVER = str(Path(__file__).parent / "sdk_server.py")
 
 
 def raw_server(mode: str = "well", /, *, name: str = "raw", **more: Any) -> McpServer:
@@ -27,6 +28,18 @@ async def provided(*servers: McpServer) -> AsyncIterator[McpToolProvider]:
         yield provider
     finally:
         await provider.stop()
+
+
+@asynccontextmanager
+async def http_server() -> AsyncIterator[str]:
+    """Runs the SDK's server over HTTP, and gives its address."""
+    command = (sys.executable, SDK_SERVER, "http")
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    port = int(await process.stdout.readline())
+    yield f"http://127.0.0.1:{port}/mcp"
+    process.kill()
+    await process.wait()
 
 
 def context(report: Callable[[str, float | None], None] = lambda message, fraction: None) -> ToolContext:

@@ -14,25 +14,18 @@ from cortex_adapters.mcp import HttpConnection, McpServer, McpServerState, Stdio
 from cortex_adapters.mcp.http_transport import MAX_ANSWER_BYTES
 from cortex_domain.errors import InvalidToolArgumentsError, ToolFailedError
 from cortex_domain.tool_execution import ToolEffect, ToolJson
-from tests.adapters.mcp.servers import context, provided, raw_server, until
-
-_SDK_SERVER = str(Path(__file__).parent / "sdk_server.py")
+from tests.adapters.mcp.servers import SDK_SERVER, context, http_server, provided, raw_server, until
 
 
 @pytest.fixture(scope="module")
 async def sdk_url() -> AsyncIterator[str]:
-    command = (sys.executable, _SDK_SERVER, "http")
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    assert process.stdout is not None
-    port = int(await process.stdout.readline())
-    yield f"http://127.0.0.1:{port}/mcp"
-    process.kill()
-    await process.wait()
+    async with http_server() as url:
+        yield url
 
 
 @pytest.fixture(params=["stdio", "http"])
 def sdk_server(request: pytest.FixtureRequest, sdk_url: str) -> McpServer:
-    stdio = StdioConnection(command=sys.executable, args=(_SDK_SERVER, "stdio"))
+    stdio = StdioConnection(command=sys.executable, args=(SDK_SERVER, "stdio"))
     return McpServer(name="sdk", connection=stdio if request.param == "stdio" else HttpConnection(url=sdk_url))
 
 

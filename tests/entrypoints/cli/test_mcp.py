@@ -50,11 +50,15 @@ def test_other_commands_start_no_servers(
     assert cortex_command("models", "list").returncode == 0
 
 
-@pytest.mark.parametrize("command", [["mcp", "list"], ["serve"]])
+@pytest.mark.parametrize(
+    ("command", "variable"),
+    [(["mcp", "list"], "MCP_CONFIG"), (["serve"], "MCP_CONFIG"), (["serve"], "ENABLE_MCP_SERVER")],
+)
 def test_without_the_sdk_it_is_said_what_to_install(
-    command: list[str], cli_environment: dict[str, str], tmp_path: Path
+    command: list[str], variable: str, cli_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    environment = {**cli_environment, "MCP_CONFIG": str(configuration(tmp_path, "well")), "PORT": "0"}
+    value = str(configuration(tmp_path, "well")) if variable == "MCP_CONFIG" else "true"
+    environment = {**cli_environment, variable: value, "PORT": "0"}
     ended = subprocess.run(
         [sys.executable, "-c", WITHOUT_SDK, *command],
         capture_output=True,
@@ -66,5 +70,5 @@ def test_without_the_sdk_it_is_said_what_to_install(
     )
     assert ended.returncode == 2
     [line] = ended.stderr.splitlines()
-    assert line.startswith("cortex: MCP_CONFIG needs a package that is not installed")
+    assert line.startswith(f"cortex: {variable} needs a package that is not installed")
     assert line.endswith("pip install 'cortex-platform[mcp]'")
