@@ -10,6 +10,7 @@ from cortex_domain.language_models import LoadedModel, ModelId
 from cortex_domain.ports import Clock, EngineMonitor, GenerationSuspender, ResponseStore, ToolProvider
 from cortex_domain.tool_policy import ToolPolicy
 from cortex_domain.use_cases import (
+    ChatWithTools,
     CountPrompt,
     DeleteModel,
     DescribeModel,
@@ -44,6 +45,7 @@ class Cortex:
         tool_provider: Offers the tools that there are.
         tool_policy: What whoever runs Cortex says about their use; one of the policies in `ToolTerms`.
         execute_tools: `async with cortex.execute_tools(calls, terms) as events: async for event in events: …`
+        chat_with_tools: Like `generate_text`, and lets the model use the tools that need nobody's approval.
         features: Names of the features that the settings switch on and that are there: `web_search`, `code_execution`,
             `file_operations`, `agents`.
         start: Starts the engine, the tools and the unloading of idle models; await it once before anything else.
@@ -68,6 +70,7 @@ class Cortex:
     tool_provider: ToolProvider
     tool_policy: ToolPolicy
     execute_tools: ExecuteTools
+    chat_with_tools: ChatWithTools
     features: frozenset[str]
     clock: Clock
     start: Callable[[], Awaitable[None]]

@@ -7,7 +7,7 @@ more. To whoever reads, all rounds are one answer: one `started`, one `done`, an
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
-from typing import Final
+from typing import Final, Self
 
 from cortex_domain.errors import InvalidRequestError
 from cortex_domain.events import GenerationEvent
@@ -58,6 +58,16 @@ class ChatWithTools:
         self._execute_tools = execute_tools
         self._policy = policy
         self._clock = clock
+
+    def over(self, generate_text: GenerateRound, /) -> Self:
+        """Builds the same over something else that makes the rounds."""
+        return type(self)(
+            generate_text=generate_text,
+            provider=self._provider,
+            execute_tools=self._execute_tools,
+            policy=self._policy,
+            clock=self._clock,
+        )
 
     def __call__(
         self, request: GenerationRequest, /, *, tool_choice: ToolChoice = ToolChoice()

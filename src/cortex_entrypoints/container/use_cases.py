@@ -5,6 +5,7 @@ from dependency_injector import containers, providers
 from cortex_adapters.system.task_runner import AsyncioTaskRunner
 from cortex_domain.model_residency import ModelResidency
 from cortex_domain.use_cases import (
+    ChatWithTools,
     CountPrompt,
     DeleteModel,
     DescribeModel,
@@ -114,6 +115,14 @@ class CortexContainer(containers.DeclarativeContainer):
         report_bug=providers.Object(report_tool_bug),
     )
     execute_tools = providers.Singleton(ExecuteTools, provider=tool_provider, use_tool=use_tool, runner=task_runner)
+    chat_with_tools = providers.Singleton(
+        ChatWithTools,
+        generate_text=generate_text,
+        provider=tool_provider,
+        execute_tools=execute_tools,
+        policy=tool_policy,
+        clock=adapters.clock,
+    )
     lifecycle = providers.Singleton(
         Lifecycle, engine=adapters.engine, idle_unloading=idle_unloading, tool_sources=tool_sources
     )
@@ -137,6 +146,7 @@ class CortexContainer(containers.DeclarativeContainer):
         tool_provider=tool_provider,
         tool_policy=tool_policy,
         execute_tools=execute_tools,
+        chat_with_tools=chat_with_tools,
         features=features,
         clock=adapters.clock,
         start=lifecycle.provided.start,

@@ -89,7 +89,12 @@ def _watched(cortex: Cortex, metrics: Metrics, in_flight: InFlight, settings: Se
     watched = WatchedGenerations(
         cortex, metrics=metrics, is_stopping=lambda: in_flight.has_ended, shows_prompts=settings.debug
     )
-    return replace(cortex, generate_text=watched.generate_text, resume_generation=watched.resume_generation)
+    return replace(
+        cortex,
+        generate_text=watched.generate_text,
+        resume_generation=watched.resume_generation,
+        chat_with_tools=cortex.chat_with_tools.over(watched.generate_text),
+    )
 
 
 def _register_routes(app: Quart, cortex: Cortex, settings: Settings, in_flight: InFlight) -> None:

@@ -33,6 +33,7 @@ from cortex_entrypoints.http.operation_notes import OperationNotes, documented
 from cortex_entrypoints.http.request_bodies import ChatBody, ChatDefaults
 from cortex_entrypoints.http.request_reading import read_body
 from cortex_entrypoints.http.response_bodies import ChatCompletion
+from cortex_entrypoints.http.tool_chat_answers import collect_tool_chat
 
 CHAT_ERRORS = (
     InvalidRequestError,
@@ -61,7 +62,11 @@ def chat_routes(cortex: Cortex, defaults: ChatDefaults, in_flight: InFlight, gen
     @documented(OperationNotes(tag="chat", body=ChatBody, answer=ChatCompletion, errors=CHAT_ERRORS))
     async def complete_chat() -> Response:
         """Answers a chat in one piece. A model that is not in memory is loaded first."""
-        request = (await read_body(ChatBody)).to_domain(defaults)
+        body = await read_body(ChatBody)
+        request = body.to_domain(defaults)
+        if body.server_tools is not None:
+            async with in_flight.following(cortex.chat_with_tools(request, tool_choice=body.server_tools)) as uses:
+                return json_response(await collect_tool_chat(uses))
         async with in_flight.following(cortex.generate_text(request)) as events:
             return json_response(ChatCompletion.from_result(await collect(events)))
 
@@ -73,8 +78,9 @@ def chat_routes(cortex: Cortex, defaults: ChatDefaults, in_flight: InFlight, gen
         A client that leaves suspends the generation: it takes no place any more, and for a while `GET
         /api/generations/{generation_id}/events` goes on with it. The first event tells the generation_id.
         """
-        request = (await read_body(ChatBody)).to_domain(defaults)
-        return await generation_response(generations.begun(request), in_flight)
+        body = await read_body(ChatBody)
+        reading = generations.begun(body.to_domain(defaults), server_tools=body.server_tools)
+        return await generation_response(reading, in_flight)
 
     @routes.websocket("/ws")
     @cors_exempt

@@ -119,7 +119,8 @@ class ChatSocket:
         match message:
             case ChatMessage():
                 request = message.to_domain(self._defaults)
-                self._start_chat(message.request_id, request.generation_id, self._generations.begun(request), begin=0)
+                reading = self._generations.begun(request, server_tools=message.server_tools)
+                self._start_chat(message.request_id, request.generation_id, reading, begin=0)
             case ResumeMessage(generation_id=generation_id, last_sequence=last_sequence):
                 reading = self._generations.followed(generation_id, after=last_sequence)
                 begin = 0 if last_sequence is None else last_sequence + 1

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from cortex_domain.errors import ContractViolationError, CortexError, GenerationNotFoundError
-from cortex_domain.events import GenerationEvent
 from cortex_domain.ports import GenerationSuspender
+from cortex_domain.use_cases.chat_with_tools import ToolChatEvent
 from cortex_entrypoints.http.error_responses import error_facts, log_error
 from cortex_entrypoints.http.generation_log import GenerationLog, LogReader
 from cortex_entrypoints.http.in_flight import InFlight
@@ -16,7 +16,7 @@ from cortex_entrypoints.observation.watched_generations import CANCELLED_BY_CLIE
 
 logger = logging.getLogger(__name__)
 
-OpenStream = Callable[[], AbstractAsyncContextManager[AsyncIterator[GenerationEvent]]]
+OpenStream = Callable[[], AbstractAsyncContextManager[AsyncIterator[ToolChatEvent]]]
 
 
 class FollowedGeneration:
@@ -140,7 +140,7 @@ class FollowedGeneration:
         except Exception as error:  # noqa: BLE001 - whatever it is, readers have to learn of it
             self._fail(error, entered)
 
-    async def _copy_events(self, events: AsyncIterator[GenerationEvent]) -> None:
+    async def _copy_events(self, events: AsyncIterator[ToolChatEvent]) -> None:
         log = self.log
         async for event in events:
             log.append(event)

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
+from pydantic_core import to_json
+
 from cortex_domain.events import (
     GenerationEvent,
     GenerationFinished,
@@ -12,13 +14,24 @@ from cortex_domain.events import (
     ToolCallDelta,
     ToolCallFinished,
 )
+from cortex_domain.tool_execution import (
+    ToolContent,
+    ToolEvent,
+    ToolFinished,
+    ToolImage,
+    ToolJson,
+    ToolProgress,
+    ToolStarted,
+    ToolText,
+)
 from cortex_entrypoints.http.edge_errors import EventsNoLongerKeptError, UnknownEventError
 from cortex_entrypoints.http.response_bodies import CancelledEvent, ErrorEvent
+from cortex_entrypoints.http.tool_events import ToolResultEvent
 
-GenerationStreamEvent = GenerationEvent | CancelledEvent
-"""What a generation's stream is made of, unless it fails."""
+GenerationStreamEvent = GenerationEvent | ToolStarted | ToolProgress | ToolResultEvent | CancelledEvent
+"""What clients see of a generation's stream, unless it fails."""
 
-LoggedEvent = GenerationStreamEvent | ErrorEvent
+LoggedEvent = GenerationEvent | ToolEvent | CancelledEvent | ErrorEvent
 
 MAX_LOG_BYTES: Final = 4 * 1024 * 1024
 """What the events of one generation may take; beyond it the oldest go that every reader has had."""
@@ -194,5 +207,23 @@ def _size_bytes(event: LoggedEvent) -> int:
             return _EVENT_BYTES + _CHARACTER_BYTES * len(text)
         case ToolCallDelta(arguments=text) | ToolCallFinished(arguments=text):
             return _EVENT_BYTES + _CHARACTER_BYTES * len(text)
+        case ToolStarted(arguments=arguments):
+            return _EVENT_BYTES + _json_bytes(arguments)
+        case ToolFinished(content=content):
+            return _EVENT_BYTES + sum(map(_content_bytes, content))
         case _:
             return _EVENT_BYTES
+
+
+def _content_bytes(part: ToolContent) -> int:
+    match part:
+        case ToolText(text=text):
+            return _CHARACTER_BYTES * len(text)
+        case ToolJson(value=value):
+            return _json_bytes(value)
+        case ToolImage(data=data):
+            return len(data)
+
+
+def _json_bytes(value: object) -> int:
+    return _CHARACTER_BYTES * len(to_json(value))

@@ -8,8 +8,9 @@ from typing import Final
 
 from cortex_domain.errors import GenerationNotFoundError
 from cortex_domain.generation import GenerationRequest
+from cortex_domain.tools import ToolChoice
 from cortex_entrypoints.cortex import Cortex
-from cortex_entrypoints.http.followed_generation import FollowedGeneration
+from cortex_entrypoints.http.followed_generation import FollowedGeneration, OpenStream
 from cortex_entrypoints.http.generation_log import GenerationLog, LogReader
 from cortex_entrypoints.http.in_flight import InFlight
 
@@ -40,8 +41,14 @@ class Generations:
         self._sweeping: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def begun(self, request: GenerationRequest, /) -> AsyncIterator[LogReader]:
+    async def begun(
+        self, request: GenerationRequest, /, *, server_tools: ToolChoice | None = None
+    ) -> AsyncIterator[LogReader]:
         """Begins a generation and reads it from its first event.
+
+        Args:
+            request: What is generated.
+            server_tools: Whether the model uses Cortex's own tools, and which; None offers it none of them.
 
         Raises:
             CortexError: It is refused.
@@ -50,7 +57,7 @@ class Generations:
         generation = FollowedGeneration(
             generation_id,
             log=GenerationLog(self._account),
-            begin=partial(self._cortex.generate_text, request),
+            begin=self._beginning(request, server_tools),
             resume=partial(self._cortex.resume_generation, generation_id),
             suspender=self._cortex.generation_suspender,
             in_flight=self._in_flight,
@@ -96,6 +103,11 @@ class Generations:
         if generation_id not in self._known:
             raise GenerationNotFoundError(generation_id=generation_id)
         return self._known[generation_id]
+
+    def _beginning(self, request: GenerationRequest, server_tools: ToolChoice | None) -> OpenStream:
+        if server_tools is None:
+            return partial(self._cortex.generate_text, request)
+        return partial(self._cortex.chat_with_tools, request, tool_choice=server_tools)
 
     @asynccontextmanager
     async def _reading(self, generation: FollowedGeneration, *, after: int | None) -> AsyncIterator[LogReader]:

@@ -22,6 +22,7 @@ from cortex_domain.generation import (
 from cortex_domain.language_models import MODEL_ID_PATTERN, ModelId
 from cortex_domain.messages import AudioPart, ContentPart, ImagePart, Message, ReasoningPart, Role, TextPart
 from cortex_domain.token_logprobs import MAX_TOP_LOGPROBS
+from cortex_domain.tools import ToolChoice
 from cortex_entrypoints.http.output_bodies import OutputBody
 from cortex_entrypoints.http.strict_body import Body
 from cortex_entrypoints.http.tool_bodies import (
@@ -29,7 +30,7 @@ from cortex_entrypoints.http.tool_bodies import (
     ToolCallPartBody,
     ToolChoiceBody,
     ToolResultPartBody,
-    Tools,
+    ToolsOrServer,
     tool_choice_of,
 )
 
@@ -415,12 +416,17 @@ class ChatBody(Body):
     reasoning_effort: ReasoningEffortName | None = None
     logprobs: TopLogprobs | None = None
     echo: Annotated[bool, Field(description="Begins each answer with the prompt.")] | None = None
-    tools: Tools | None = None
+    tools: ToolsOrServer | None = None
     tool_choice: ToolChoiceBody | None = None
     parallel_tool_calls: ParallelToolCalls | None = None
 
+    @property
+    def server_tools(self) -> ToolChoice | None:
+        """Whether the model uses Cortex's own tools, and which; None when it is offered none of them."""
+        return tool_choice_of(self.tool_choice) if self.tools == "server" else None
+
     def to_domain(self, defaults: ChatDefaults) -> GenerationRequest:
-        """Builds the request.
+        """Builds the request; what it says about Cortex's own tools is in `server_tools`.
 
         Raises:
             InvalidRequestError: The values break a rule of the domain.
@@ -441,8 +447,8 @@ class ChatBody(Body):
             reasoning_effort=self.reasoning_effort and ReasoningEffort(self.reasoning_effort),
             logprobs=self.logprobs,
             echo=bool(self.echo),
-            tools=tuple(tool.to_domain() for tool in self.tools or ()),
-            tool_choice=tool_choice_of(self.tool_choice),
+            tools=() if isinstance(self.tools, str) else tuple(tool.to_domain() for tool in self.tools or ()),
+            tool_choice=ToolChoice() if self.tools == "server" else tool_choice_of(self.tool_choice),
             parallel_tool_calls=self.parallel_tool_calls is not False,
         )
 

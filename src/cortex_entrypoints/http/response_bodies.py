@@ -13,6 +13,7 @@ from cortex_domain.generation import Choice, FinishReason, GenerationResult, Gen
 from cortex_domain.language_models import ModelDescriptor, ModelId
 from cortex_domain.token_logprobs import TokenLogprob
 from cortex_entrypoints.default_model import DefaultModelStatus
+from cortex_entrypoints.http.tool_answers import ToolInvocation
 
 
 def _is_none(value: object) -> bool:
@@ -114,6 +115,15 @@ class AnswerChoice(BaseModel):
     detail: FinishDetail = None
 
 
+class ToolUse(BaseModel):
+    """A use of one of Cortex's own tools."""
+
+    call_id: str
+    name: str = Field(description="The tool.")
+    arguments: dict[str, Any] | None = Field(description="What it was told; null when it was not begun.")
+    result: ToolInvocation
+
+
 class ChatCompletion(BaseModel):
     """A whole answer."""
 
@@ -132,12 +142,17 @@ class ChatCompletion(BaseModel):
         exclude_if=_is_none,
         description="All answers, the one above first, when `n` asked for several.",
     )
+    tool_uses: list[ToolUse] | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="What the model had Cortex's own tools do, in order, when `tools` was `server`.",
+    )
     usage: TokenUsage
     timings: GenerationTimings
     warnings: tuple[str, ...] = Field(description="What was done otherwise than asked, one sentence each.")
 
     @classmethod
-    def from_result(cls, result: GenerationResult) -> Self:
+    def from_result(cls, result: GenerationResult, *, tool_uses: list[ToolUse] | None = None) -> Self:
         """Builds the body of an answer."""
         return cls(
             id=result.generation_id,
@@ -149,6 +164,7 @@ class ChatCompletion(BaseModel):
             logprobs=result.choices[0].logprobs,
             detail=result.detail,
             choices=_several(result.choices),
+            tool_uses=tool_uses,
             usage=result.usage,
             timings=result.timings,
             warnings=result.warnings,

@@ -45,6 +45,25 @@ Tools = Annotated[
     list[ToolBody],
     Field(max_length=MAX_TOOLS, description="What the model may ask for, for models that list the capability `tools`."),
 ]
+
+
+def _tools_tag(value: object) -> str | None:
+    if isinstance(value, str):
+        return "<server>"
+    return "<tools>" if isinstance(value, list) else None
+
+
+ToolsOrServer = Annotated[
+    Annotated[
+        Literal["server"],
+        Tag("<server>"),
+        Field(description="Cortex's own tools, as far as they may be used without asking; Cortex uses them itself."),
+    ]
+    | Annotated[Tools, Tag("<tools>")],
+    Discriminator(
+        _tools_tag, custom_error_type="tools_type", custom_error_message="Input should be a list of tools or 'server'"
+    ),
+]
 ToolChoiceBody = Annotated[
     Annotated[Literal["none", "auto", "required"], Tag("<mode>")] | Annotated[NamedToolBody, Tag("<named>")],
     Discriminator(

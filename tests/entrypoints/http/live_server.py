@@ -24,6 +24,7 @@ from cortex_domain.model_residency import ModelResidency
 from cortex_domain.ports import ResponseStore, TextGenerator, ToolProvider
 from cortex_domain.tool_policy import ToolPolicy
 from cortex_domain.use_cases import (
+    ChatWithTools,
     CountPrompt,
     DeleteModel,
     DescribeModel,
@@ -82,19 +83,21 @@ class FakeAdapters:
         )
         pull_model = PullModel(store=self.store)
         tools = self.tools or FakeToolProvider([], clock=self.clock)
+        execute_tools = self._execute_tools(tools)
+        generate_text = GenerateText(
+            describe_model=describe_model,
+            load_model=load_model,
+            residency=residency,
+            make_room=make_room,
+            generator=generator,
+            clock=self.clock,
+        )
         return Cortex(
             default_model=ECHO_MODEL,
             default_model_preparation=DefaultModelPreparation(
                 default_model=ECHO_MODEL, bundled_models=(), describe_model=describe_model, pull_model=pull_model
             ),
-            generate_text=GenerateText(
-                describe_model=describe_model,
-                load_model=load_model,
-                residency=residency,
-                make_room=make_room,
-                generator=generator,
-                clock=self.clock,
-            ),
+            generate_text=generate_text,
             resume_generation=ResumeGeneration(
                 suspender=self.fake_generator, load_model=load_model, residency=residency
             ),
@@ -116,7 +119,14 @@ class FakeAdapters:
             response_store=self.responses,
             tool_provider=tools,
             tool_policy=self.tool_policy,
-            execute_tools=self._execute_tools(tools),
+            execute_tools=execute_tools,
+            chat_with_tools=ChatWithTools(
+                generate_text=generate_text,
+                provider=tools,
+                execute_tools=execute_tools,
+                policy=self.tool_policy,
+                clock=self.clock,
+            ),
             features=frozenset(),
             clock=self.clock,
             start=_nothing,

@@ -69,7 +69,8 @@ def test_streams_are_described(description: dict[str, Any]) -> None:
         "ChoiceFinished",
         "GenerationFinished",
     ]
-    assert _events(chat) == [*generation, "CancelledEvent", "ErrorEvent"]
+    tools = ["ToolStarted", "ToolProgress", "ToolResultEvent"]
+    assert _events(chat) == [*generation, *tools, "CancelledEvent", "ErrorEvent"]
     assert _events(pull) == ["PullStarted", "PullProgress", "PullFinished", "ErrorEvent"]
 
 
