@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Final
 
+from cortex_domain.legible_text import legible
 from cortex_domain.web_content import SearchHit
 
 MAX_TITLE_CHARACTERS: Final = 300
@@ -42,5 +43,5 @@ def _in_lines(hit: SearchHit) -> SearchHit:
 
 
 def _one_line(text: str, limit: int) -> str:
-    line = "".join(character for character in " ".join(text.split()) if character.isprintable())
+    line = legible(" ".join(text.split()))
     return line if len(line) <= limit else line[: limit - 1].rstrip() + _CUT

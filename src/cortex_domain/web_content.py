@@ -5,6 +5,7 @@ from datetime import date
 from typing import Final
 
 from cortex_domain.errors import InvalidRequestError
+from cortex_domain.legible_text import is_legible
 
 MAX_QUERY_CHARACTERS: Final = 400
 """What Brave takes, the least of the search services that are spoken to."""
@@ -17,7 +18,7 @@ class SearchQuery:
     """What the web is searched for.
 
     Attributes:
-        text: The words; 1 to 400 characters that are not all blank, without control characters.
+        text: The words; one line of 1 to 400 characters that are not all blank, and none that nobody sees.
         count: How many hits are wanted at most; 1 to 20.
     """
 
@@ -25,7 +26,8 @@ class SearchQuery:
     count: int = 5
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.text) <= MAX_QUERY_CHARACTERS or not self.text.strip() or not self.text.isprintable():
+        is_one_line = is_legible(self.text) and "\n" not in self.text
+        if not (self.text.strip() and is_one_line and len(self.text) <= MAX_QUERY_CHARACTERS):
             raise InvalidRequestError(
                 f"Search for one line of 1 to {MAX_QUERY_CHARACTERS} characters that are not all blank.",
                 parameter="query",

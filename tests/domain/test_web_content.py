@@ -5,11 +5,18 @@ from cortex_domain.search_hits import MAX_SNIPPET_CHARACTERS, MAX_URL_CHARACTERS
 from cortex_domain.web_content import MAX_HITS, MAX_QUERY_CHARACTERS, SearchHit, SearchQuery
 
 
-@pytest.mark.parametrize("text", ["", "   ", "two\nlines", "zero\0", "a" * (MAX_QUERY_CHARACTERS + 1)])
+@pytest.mark.parametrize(
+    "text", ["", "   ", "two\nlines", "zero\0", "\ud800", "\u202eback", "a" * (MAX_QUERY_CHARACTERS + 1)]
+)
 def test_a_query_is_one_line_that_says_something(text: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         SearchQuery(text=text)
     assert caught.value.parameter == "query"
+
+
+@pytest.mark.parametrize("text", ["نیم‌فاصله", "👩‍👩‍👧 emoji", "a\tb", 'site:a.example "words"'])
+def test_a_query_is_in_any_script(text: str) -> None:
+    assert SearchQuery(text=text).text == text
 
 
 @pytest.mark.parametrize("count", [0, MAX_HITS + 1])

@@ -7,7 +7,9 @@ answer that changes in between, or a second reading of the address, makes no dif
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from typing import Final
 
@@ -18,6 +20,9 @@ from cortex_adapters.web_pages.public_addresses import is_public
 
 PUBLIC_PORTS: Final = frozenset({80, 443, 8080, 8443})
 """Where web servers are found. Behind others there may be services that take a request for their own commands."""
+
+_RESOLVING: Final = ThreadPoolExecutor(max_workers=8, thread_name_prefix="resolving")
+"""Threads of their own: names that take long to resolve must not take those that others wait for."""
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """Returns the addresses that a host name, or an address as text, has for a port. Raises `HostNotFoundError`."""
@@ -46,8 +51,9 @@ class AllowedHost:
 
 async def resolve(host: str, port: int) -> Sequence[str]:
     """Asks the system's resolver, in a thread."""
+    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(_RESOLVING, ask)
     except (OSError, UnicodeError) as exc:
         raise HostNotFoundError(host) from exc
     return tuple(dict.fromkeys(str(address[0]) for *_, address in found))

@@ -23,6 +23,7 @@ UNREADABLE: Final = 65
 
 _WHOLE_ARTICLE_CHARACTERS: Final = 500
 _SHARE_OF_SHOWN: Final = 0.5
+_HIDING: Final = ("display:none", "visibility:hidden")
 _UNSEEN: Final = (
     *("script", "style", "noscript", "template", "svg", "math", "iframe", "object", "canvas", "audio", "video", "img"),
     *("button", "input", "select", "textarea", "head"),
@@ -71,9 +72,16 @@ def _limit(memory_bytes: int, cpu_s: int) -> None:
 
 
 def _drop_unseen(tree: html.HtmlElement) -> None:
-    for element in list(tree.iter(*_UNSEEN, etree.Comment, etree.ProcessingInstruction)):
+    unseen = tree.iter(*_UNSEEN, etree.Comment, etree.ProcessingInstruction)
+    for element in [*unseen, *filter(_is_hidden, tree.iter(etree.Element))]:
         if element.getparent() is not None:
             element.drop_tree()
+
+
+def _is_hidden(element: html.HtmlElement) -> bool:
+    """Tells what the page itself says is not shown; what its style sheets say is not known here."""
+    style = "".join(element.get("style", "").lower().split())
+    return element.get("hidden") is not None or any(rule in style for rule in _HIDING)
 
 
 def _article(page: str, url: str) -> str:

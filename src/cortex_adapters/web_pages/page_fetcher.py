@@ -78,7 +78,7 @@ class HttpPageFetcher(PageFetcher):
         network: Opens connections; what it refuses is not reached.
         limits: What one page may take.
         user_agent: What servers are told who asks.
-        ssl_context: Whom to trust; None trusts whom the system, or certifi, trusts.
+        ssl_context: Whom to trust; None trusts whom httpcore2 trusts by default.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class HttpPageFetcher(PageFetcher):
         self._network = network
         self._limits = limits or FetchLimits()
         self._user_agent = user_agent
-        self._ssl_context = ssl_context
+        self._ssl_context = ssl_context or httpcore2.default_ssl_context()
         self._readers = asyncio.Semaphore(self._limits.readings)
 
     async def fetch(self, url: str, /) -> FetchedPage:

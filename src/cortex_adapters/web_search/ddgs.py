@@ -6,6 +6,7 @@ unless the extra `ddgs` is asked for.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from cortex_domain.web_content import SearchHit, SearchQuery
 
 _NAME: Final = "ddgs"
 _TIMEOUT_S: Final = 8
+_SEARCHING: Final = ThreadPoolExecutor(max_workers=4, thread_name_prefix="ddgs")
 _NOTHING: Final = "No results found"
 
 Search = Callable[[SearchQuery], Sequence[Mapping[str, Any]]]
@@ -52,7 +54,7 @@ class DdgsWebSearcher(WebSearcher):
     async def search(self, query: SearchQuery, /) -> Sequence[SearchHit]:
         """Searches whatever engines answer."""
         try:
-            results = await asyncio.to_thread(self._search, query)
+            results = await asyncio.get_running_loop().run_in_executor(_SEARCHING, self._search, query)
         except Exception as exc:
             if _NOTHING in str(exc):
                 return ()

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from cortex_adapters.python_functions import FunctionTool, tool
 from cortex_domain.errors import InvalidRequestError, InvalidToolArgumentsError, ToolFailedError
+from cortex_domain.legible_text import legible
 from cortex_domain.ports import PageFetcher, WebSearcher
 from cortex_domain.tool_execution import ToolEffect
 from cortex_domain.web_content import FetchedPage, SearchHit, SearchQuery
@@ -92,8 +93,16 @@ def _part(page: FetchedPage, start: int) -> str:
         message = f"The page has {len(page.text)} characters; start must be below that."
         raise ToolFailedError(message, reason="past_the_end")
     end = _end(page.text, start)
-    head = [f"Title: {page.title}"] * (page.title is not None) + [f"URL: {page.final_url}"]
-    return "\n".join([*head, "", page.text[start:end] or "The page shows no text.", *_rest(page, start, end)])
+    title = [] if page.title is None else [f"Title: {legible(page.title)}"]
+    return "\n".join(
+        [
+            *title,
+            f"URL: {page.final_url}",
+            "",
+            legible(page.text[start:end]) or "The page shows no text.",
+            *_rest(page, start, end),
+        ]
+    )
 
 
 def _end(text: str, start: int) -> int:
