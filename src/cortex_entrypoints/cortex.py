@@ -21,6 +21,7 @@ from cortex_domain.use_cases import (
     UnloadModel,
 )
 from cortex_entrypoints.default_model import DefaultModelPreparation
+from cortex_entrypoints.tool_tally import ToolTally
 
 TextGeneration = Callable[[GenerationRequest], AbstractAsyncContextManager[AsyncIterator[GenerationEvent]]]
 """The use case `GenerateText`, or something around it that keeps its promises."""
@@ -46,6 +47,7 @@ class Cortex:
         tool_policy: What whoever runs Cortex says about their use; one of the policies in `ToolTerms`.
         execute_tools: `async with cortex.execute_tools(calls, terms) as events: async for event in events: …`
         chat_with_tools: Like `generate_text`, and lets the model use the tools that need nobody's approval.
+        tool_tally: Which tools were used how often.
         features: Names of the features that the settings switch on and that are there: `web_search`, `code_execution`,
             `file_operations`, `agents`.
         start: Starts the engine, the tools and the unloading of idle models; await it once before anything else.
@@ -71,6 +73,7 @@ class Cortex:
     tool_policy: ToolPolicy
     execute_tools: ExecuteTools
     chat_with_tools: ChatWithTools
+    tool_tally: ToolTally
     features: frozenset[str]
     clock: Clock
     start: Callable[[], Awaitable[None]]

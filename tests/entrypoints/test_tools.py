@@ -11,6 +11,7 @@ from cortex_entrypoints import Settings, open_cortex, tool
 from cortex_entrypoints.container import build_container
 from cortex_entrypoints.container.lifecycle import Lifecycle
 from cortex_entrypoints.container.tools import ToolSource, build_tool_sources, features_of, tool_policy
+from cortex_entrypoints.tool_names import unknown_tool_names
 
 FAKE = Settings(default_model="fake/echo")
 
@@ -78,6 +79,18 @@ def test_the_settings_are_a_policy_and_the_strictest_line_holds() -> None:
     )
 
 
+async def test_names_that_mean_nothing_are_found() -> None:
+    settings = Settings(
+        default_model="fake/echo",
+        tools_allow=("network", "ad"),
+        tools_ask=("add",),
+        tools_deny=("subtract",),
+        tools_allow_after_untrusted=("ad",),
+    )
+    async with open_cortex(settings, tools=[add]) as cortex:
+        assert await unknown_tool_names(settings, cortex.tool_provider) == ["ad", "subtract"]
+
+
 def test_without_flags_there_is_nothing_built_in() -> None:
     sources = build_tool_sources(Settings(), [])
     assert features_of(sources) == frozenset()
@@ -106,3 +119,17 @@ async def test_sources_are_started_after_the_engine_and_stopped_before_it() -> N
     await lifecycle.start()
     await lifecycle.stop()
     assert log == ["start engine", "start tools", "stop tools", "stop engine"]
+
+
+async def test_a_source_that_does_not_stop_keeps_nobody_from_stopping(caplog: pytest.LogCaptureFixture) -> None:
+    async def fail_to_stop() -> None:
+        raise OSError("stuck")
+
+    log: list[str] = []
+    container = build_container(FAKE)
+    source = ToolSource(provider=container.tool_provider(), stop=fail_to_stop)
+    lifecycle = Lifecycle(engine=_Part(log, "engine"), idle_unloading=container.idle_unloading(), tool_sources=[source])
+    await lifecycle.start()
+    await lifecycle.stop()
+    assert log == ["start engine", "stop engine"]
+    assert "a source of tools did not stop" in caplog.text

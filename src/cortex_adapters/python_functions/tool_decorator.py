@@ -1,5 +1,6 @@
 """The decorator that makes a function a tool."""
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, TypeVar, overload
 
@@ -63,11 +64,13 @@ def tool(
 
     Raises:
         TypeError: The parameters of the function cannot be told to a model: one has no annotation, or takes any number
-            of arguments.
+            of arguments. Or it is a generator, of which nobody would take the values.
         InvalidRequestError: The name cannot name a tool, or the time limit is none.
     """
 
     def make(decorated: Callable[..., Any]) -> FunctionTool[..., Any]:
+        if inspect.isgeneratorfunction(decorated) or inspect.isasyncgenfunction(decorated):
+            raise TypeError(f"{decorated.__qualname__} yields. A tool returns what it has to say.")
         docstring = parse(decorated.__doc__ or "", style=DocstringStyle.GOOGLE)
         parameters = ToolParameters(decorated, {param.arg_name: param.description for param in docstring.params})
         descriptor = ToolDescriptor(

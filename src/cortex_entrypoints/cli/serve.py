@@ -11,13 +11,14 @@ import typer
 from cortex_domain import Device
 from cortex_entrypoints import http
 from cortex_entrypoints.cli.openblas_advice import INSTALL_OPENBLAS, lacks_openblas
-from cortex_entrypoints.cli.outcome import FAILED, tell_failure
+from cortex_entrypoints.cli.outcome import FAILED, tell_failure, tell_warning
 from cortex_entrypoints.container import EnginePlacement, open_cortex
 from cortex_entrypoints.cortex import Cortex
 from cortex_entrypoints.default_model import DefaultModelState
 from cortex_entrypoints.http.listener import ListenError
 from cortex_entrypoints.observation.log_lines import JsonLines, TextLines
 from cortex_entrypoints.settings import Settings
+from cortex_entrypoints.tool_names import unknown_tool_names
 from cortex_entrypoints.version import installed_version
 
 _PACKAGES = ("cortex_domain", "cortex_adapters", "cortex_entrypoints")
@@ -32,6 +33,8 @@ async def serve(settings: Settings) -> None:
     """
     _set_up_logging(settings)
     async with open_cortex(settings, placement=EnginePlacement.PROCESS) as cortex:
+        for name in await unknown_tool_names(settings, cortex.tool_provider):
+            tell_warning(f"The TOOLS_ settings name {name!r}, which is neither an effect nor a tool that is on.")
         await cortex.default_model_preparation.prepare_bundled()
         async with _preparing_default_model(cortex):
             await _listen(cortex, settings)

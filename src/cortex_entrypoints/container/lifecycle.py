@@ -1,11 +1,14 @@
 """What is started before Cortex serves, and stopped after it."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Protocol
 
 from cortex_entrypoints.container.tools import ToolSource
 from cortex_entrypoints.idle_unloading import IdleUnloading
+
+logger = logging.getLogger(__name__)
 
 
 class _Engine(Protocol):
@@ -40,6 +43,9 @@ class Lifecycle:
 
     async def stop(self) -> None:
         """Stops everything, also what was started in part; await it once."""
-        await asyncio.gather(*(source.stop() for source in self._tool_sources))
+        stopped = await asyncio.gather(*(source.stop() for source in self._tool_sources), return_exceptions=True)
         await self._idle_unloading.stop()
         await self._engine.stop()
+        for failure in stopped:
+            if failure is not None:
+                logger.error("a source of tools did not stop", exc_info=failure)

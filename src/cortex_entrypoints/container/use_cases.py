@@ -31,7 +31,9 @@ from cortex_entrypoints.container.tools import (
 from cortex_entrypoints.cortex import Cortex
 from cortex_entrypoints.default_model import DefaultModelPreparation
 from cortex_entrypoints.idle_unloading import IdleUnloading
+from cortex_entrypoints.observation.watched_tools import WatchedToolProvider
 from cortex_entrypoints.settings import Settings
+from cortex_entrypoints.tool_tally import ToolTally
 
 
 class CortexContainer(containers.DeclarativeContainer):
@@ -107,9 +109,10 @@ class CortexContainer(containers.DeclarativeContainer):
     tool_provider = providers.Singleton(combine_tools, tool_sources)
     tool_policy = providers.Singleton(tool_policy, settings)
     features = providers.Singleton(features_of, tool_sources)
+    tool_tally = providers.Singleton(ToolTally)
     use_tool = providers.Singleton(
         UseTool,
-        provider=tool_provider,
+        provider=providers.Singleton(WatchedToolProvider, tool_provider, tally=tool_tally, clock=adapters.clock),
         runner=task_runner,
         clock=adapters.clock,
         report_bug=providers.Object(report_tool_bug),
@@ -147,6 +150,7 @@ class CortexContainer(containers.DeclarativeContainer):
         tool_policy=tool_policy,
         execute_tools=execute_tools,
         chat_with_tools=chat_with_tools,
+        tool_tally=tool_tally,
         features=features,
         clock=adapters.clock,
         start=lifecycle.provided.start,

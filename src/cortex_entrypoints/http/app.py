@@ -63,7 +63,9 @@ def create_app(cortex: Cortex, settings: Settings, *, in_flight: InFlight | None
     app.url_map.converters["model"] = ModelNameConverter
     app.url_map.converters["response"] = ResponseIdConverter
     in_flight = in_flight or InFlight()
-    metrics = Metrics(engine_monitor=cortex.engine_monitor, loaded_models=cortex.loaded_models)
+    metrics = Metrics(
+        engine_monitor=cortex.engine_monitor, loaded_models=cortex.loaded_models, tool_tally=cortex.tool_tally
+    )
     watched = _watched(cortex, metrics, in_flight, settings)
     if settings.enable_mcp_server:
         _mount_mcp(app, watched, settings, in_flight)

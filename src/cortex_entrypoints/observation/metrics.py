@@ -16,6 +16,7 @@ from cortex_domain.engine_status import EngineStatus
 from cortex_domain.language_models import LoadedModel
 from cortex_domain.ports import EngineMonitor
 from cortex_entrypoints.observation.gap_histograms import GapHistograms
+from cortex_entrypoints.tool_tally import ToolTally
 from cortex_entrypoints.version import installed_version
 
 _WAIT_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -30,7 +31,13 @@ class Metrics:
         registry: Gathers all of them.
     """
 
-    def __init__(self, *, engine_monitor: EngineMonitor, loaded_models: Callable[[], Sequence[LoadedModel]]) -> None:
+    def __init__(
+        self,
+        *,
+        engine_monitor: EngineMonitor,
+        loaded_models: Callable[[], Sequence[LoadedModel]],
+        tool_tally: ToolTally,
+    ) -> None:
         self.registry = CollectorRegistry()
         counter = partial(Counter, namespace="cortex", registry=self.registry)
         gauge = partial(Gauge, namespace="cortex", registry=self.registry)
@@ -78,7 +85,25 @@ class Metrics:
 
         self.registry.register(self.inter_token)
         self.registry.register(_EngineCollector(engine_monitor, loaded_models))
+        self.registry.register(_ToolCollector(tool_tally))
         ProcessCollector(registry=self.registry)
+
+
+class _ToolCollector(Collector):
+    """Tells what tools were used."""
+
+    def __init__(self, tally: ToolTally) -> None:
+        self._tally = tally
+
+    def collect(self) -> Iterator[Metric]:
+        """Yields the metrics."""
+        uses = CounterMetricFamily("cortex_tool_uses", "Uses of tools that ended.", labels=["tool", "outcome"])
+        for (tool, outcome), times in self._tally.uses.items():
+            uses.add_metric([tool, outcome.value], times)
+        seconds = CounterMetricFamily("cortex_tool_use_seconds", "Seconds that uses of tools took.", labels=["tool"])
+        for tool, total_s in self._tally.seconds.items():
+            seconds.add_metric([tool], total_s)
+        yield from (uses, seconds)
 
 
 class _EngineCollector(Collector):

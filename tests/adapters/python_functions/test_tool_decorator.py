@@ -1,7 +1,7 @@
 """What a function says of itself becomes what a model is told."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -246,9 +246,17 @@ def _any_number(*cities: str) -> None: ...
 def _by_position(city: str, /) -> None: ...
 
 
-@pytest.mark.parametrize("function", [_without_types, _any_number, _by_position])
-def test_parameters_that_a_model_cannot_be_told_are_refused(function: Callable[..., None]) -> None:
-    with pytest.raises(TypeError, match=f"of {function.__name__}"):
+def _generator() -> Iterator[str]:
+    yield ""
+
+
+async def _async_generator() -> AsyncIterator[str]:
+    yield ""
+
+
+@pytest.mark.parametrize("function", [_without_types, _any_number, _by_position, _generator, _async_generator])
+def test_functions_that_a_model_cannot_use_are_refused(function: Callable[..., Any]) -> None:
+    with pytest.raises(TypeError, match=function.__name__):
         tool(function)
 
 

@@ -42,6 +42,8 @@ from cortex_entrypoints import Cortex, Settings
 from cortex_entrypoints.default_model import DefaultModelPreparation
 from cortex_entrypoints.http.listener import open_listener
 from cortex_entrypoints.http.server import serve_until
+from cortex_entrypoints.observation.watched_tools import WatchedToolProvider
+from cortex_entrypoints.tool_tally import ToolTally
 
 HELLO: dict[str, Any] = {"messages": [{"role": "user", "content": "Hello there, Cortex."}]}
 """A chat; the echo answers what it says."""
@@ -63,6 +65,7 @@ class FakeAdapters:
     generator: TextGenerator | None = None
     tools: ToolProvider | None = None
     tool_policy: ToolPolicy = field(default_factory=ToolPolicy)
+    tool_tally: ToolTally = field(default_factory=ToolTally)
     tool_bugs: list[tuple[str, BaseException]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -127,6 +130,7 @@ class FakeAdapters:
                 policy=self.tool_policy,
                 clock=self.clock,
             ),
+            tool_tally=self.tool_tally,
             features=frozenset(),
             clock=self.clock,
             start=_nothing,
@@ -136,7 +140,7 @@ class FakeAdapters:
     def _execute_tools(self, tools: ToolProvider) -> ExecuteTools:
         runner = AsyncioTaskRunner()
         use_tool = UseTool(
-            provider=tools,
+            provider=WatchedToolProvider(tools, tally=self.tool_tally, clock=self.clock),
             runner=runner,
             clock=self.clock,
             report_bug=lambda name, error: self.tool_bugs.append((name, error)),

@@ -14,14 +14,18 @@ import websockets
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from cortex_adapters.fake import FakeModelLoader, FakeTextGenerator, ScriptedReply
+from cortex_adapters.fake import FakeModelLoader, FakeTextGenerator, FakeToolProvider, ScriptedReply, ScriptedToolUse
+from cortex_adapters.system.clock import SystemClock
 from cortex_domain.engine_status import Device, EngineStatus
-from cortex_domain.errors import GeneratorBusyError, GeneratorFailedError
+from cortex_domain.errors import GeneratorBusyError, GeneratorFailedError, ToolFailedError
 from cortex_domain.events import GenerationEvent, GenerationFinished
 from cortex_domain.generation import CacheMiss, CacheMissReason, GenerationRequest
 from cortex_domain.ports import EngineMonitor
+from cortex_domain.tool_execution import ToolDescriptor
+from cortex_domain.tools import ToolDefinition
 from cortex_entrypoints.http.request_watch import RequestWatch
 from cortex_entrypoints.observation.metrics import Metrics
+from cortex_entrypoints.tool_tally import ToolTally
 from tests.entrypoints.http.live_server import HELLO, FakeAdapters, LiveServer, live_server
 from tests.entrypoints.http.stream_client import read_cut, read_on, reset
 
@@ -53,6 +57,19 @@ def value(samples: Samples, name: str, **labels: str) -> float:
 
 def endless() -> FakeAdapters:
     return FakeAdapters(script=[ScriptedReply(pieces=("word ",) * 100_000, delay_s=0.005)] * 10)
+
+
+async def test_uses_of_tools() -> None:
+    script = {"work": [ScriptedToolUse(error=ToolFailedError("no")), ScriptedToolUse()]}
+    clock = SystemClock()
+    tools = FakeToolProvider([ToolDescriptor(definition=ToolDefinition(name="work"))], clock=clock, script=script)
+    async with live_server(adapters=FakeAdapters(tools=tools, clock=clock)) as server:
+        for _ in range(3):
+            await server.client.post("/api/tools/work/invoke")
+        samples = await read(server)
+    assert value(samples, "tool_uses_total", tool="work", outcome="ok") == 2
+    assert value(samples, "tool_uses_total", tool="work", outcome="failed") == 1
+    assert value(samples, "tool_use_seconds_total", tool="work") > 0
 
 
 async def test_a_complete_answer(server: LiveServer) -> None:
@@ -238,14 +255,18 @@ class _Broken(EngineMonitor):
 
 
 def test_the_queue_and_restarts() -> None:
-    registry = Metrics(engine_monitor=_Broken(), loaded_models=FakeModelLoader().loaded).registry
+    registry = Metrics(
+        engine_monitor=_Broken(), loaded_models=FakeModelLoader().loaded, tool_tally=ToolTally()
+    ).registry
     assert registry.get_sample_value("cortex_engine_waiting_requests") == 7
     assert registry.get_sample_value("cortex_engine_restarts_total") == 3
     assert registry.get_sample_value("cortex_event_loop_tasks") == 0
 
 
 def test_what_is_kept_of_prompts() -> None:
-    registry = Metrics(engine_monitor=_Broken(), loaded_models=FakeModelLoader().loaded).registry
+    registry = Metrics(
+        engine_monitor=_Broken(), loaded_models=FakeModelLoader().loaded, tool_tally=ToolTally()
+    ).registry
     assert registry.get_sample_value("cortex_prefix_cache_bytes", {"tier": "memory"}) == 40
     assert registry.get_sample_value("cortex_prefix_cache_bytes", {"tier": "disk"}) == 70
     assert registry.get_sample_value("cortex_prefix_cache_prompt_tokens_total") == 12
@@ -285,7 +306,9 @@ async def test_prompts_that_were_computed_before() -> None:
 
 
 def test_every_metric_is_documented_as_it_is() -> None:
-    registry = Metrics(engine_monitor=_Broken(), loaded_models=FakeModelLoader().loaded).registry
+    registry = Metrics(
+        engine_monitor=_Broken(), loaded_models=FakeModelLoader().loaded, tool_tally=ToolTally()
+    ).registry
     families = {family.name: family for family in registry.collect() if family.name.startswith("cortex_")}
     rows = re.findall(r"^\| `(cortex_\w+)` \| (\w+) \|", DOCUMENT, re.MULTILINE)
     shown = {
@@ -319,7 +342,7 @@ async def test_a_lifespan_is_no_request() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         seen.append(scope)
 
-    metrics = Metrics(engine_monitor=_Broken(), loaded_models=FakeModelLoader().loaded)
+    metrics = Metrics(engine_monitor=_Broken(), loaded_models=FakeModelLoader().loaded, tool_tally=ToolTally())
     watch = RequestWatch(app, metrics=metrics, monotonic_s=lambda: 0.0)
     scope: Any = {"type": "lifespan"}
     no_channel: Any = None
