@@ -10,6 +10,7 @@ pytest.register_assert_rewrite(
     *(
         f"{__name__}.{port}"
         for port in (
+            "agent_run_store",
             "text_generator",
             "prompt_counter",
             "model_loader",

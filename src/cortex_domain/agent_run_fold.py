@@ -102,12 +102,17 @@ def after(state: AgentRunState, record: AgentRunRecord, /) -> AgentRunState:
 
 
 def read_arguments(text: str, /) -> Mapping[str, Any] | None:
-    """Reads the arguments that a model wrote; None when they are not the JSON text of an object."""
+    """Reads the arguments that a model wrote; None when they are not the JSON text of an object in valid Unicode."""
     try:
-        arguments = json.loads(text)
+        arguments = json.loads(text, parse_constant=_refuse_constant)
+        json.dumps(arguments, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         return None
     return arguments if isinstance(arguments, dict) else None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _worked_s(state: AgentRunState, record: AgentRunRecord) -> float:

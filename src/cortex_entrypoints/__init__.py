@@ -1,8 +1,8 @@
 """Doors into Cortex: the library, the HTTP server and the command line.
 
-`open_cortex`, `Cortex`, `Settings` and `EnginePlacement` are what a program needs that embeds Cortex, and `tool` makes
-its functions tools. They are imported on first use, because the command line starts from this package too and must be
-quick.
+`open_cortex`, `Cortex`, `Settings` and `EnginePlacement` are what a program needs that embeds Cortex, `tool` makes its
+functions tools, and `run_agent` runs an agent. They are imported on first use, because the command line starts from
+this package too and must be quick.
 """
 
 from typing import TYPE_CHECKING
@@ -10,9 +10,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cortex_entrypoints.container import EnginePlacement, open_cortex, tool
     from cortex_entrypoints.cortex import Cortex
+    from cortex_entrypoints.embedded_agent_run import run_agent
     from cortex_entrypoints.settings import Settings, SettingsError, load_settings
 
-__all__ = ["Cortex", "EnginePlacement", "Settings", "SettingsError", "load_settings", "open_cortex", "tool"]
+__all__ = [
+    "Cortex",
+    "EnginePlacement",
+    "Settings",
+    "SettingsError",
+    "load_settings",
+    "open_cortex",
+    "run_agent",
+    "tool",
+]
 
 _HOMES = {
     "Cortex": "cortex_entrypoints.cortex",
@@ -21,6 +31,7 @@ _HOMES = {
     "SettingsError": "cortex_entrypoints.settings",
     "load_settings": "cortex_entrypoints.settings",
     "open_cortex": "cortex_entrypoints.container",
+    "run_agent": "cortex_entrypoints.embedded_agent_run",
     "tool": "cortex_entrypoints.container",
 }
 

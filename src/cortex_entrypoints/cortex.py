@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cortex_domain.events import GenerationEvent
 from cortex_domain.generation import GenerationRequest
 from cortex_domain.language_models import LoadedModel, ModelId
-from cortex_domain.ports import Clock, EngineMonitor, GenerationSuspender, ResponseStore, ToolProvider
+from cortex_domain.ports import AgentRegistry, Clock, EngineMonitor, GenerationSuspender, ResponseStore, ToolProvider
 from cortex_domain.tool_policy import ToolPolicy
 from cortex_domain.use_cases import (
     ChatWithTools,
@@ -20,6 +20,7 @@ from cortex_domain.use_cases import (
     PullModel,
     UnloadModel,
 )
+from cortex_entrypoints.agent_runs import AgentRuns
 from cortex_entrypoints.default_model import DefaultModelPreparation
 from cortex_entrypoints.tool_tally import ToolTally
 
@@ -50,6 +51,8 @@ class Cortex:
         tool_tally: Which tools were used how often.
         features: Names of the features that the settings switch on and that are there: `web_search`, `code_execution`,
             `file_operations`, `agents`.
+        agent_registry: Knows the agents, and keeps those that programs put there.
+        agent_runs: Works on agent runs, and lets them be followed; a server awaits its `resume_all` once it serves.
         start: Starts the engine, the tools and the unloading of idle models; await it once before anything else.
         stop: Ends what is running and frees the engine; await it once at the end.
     """
@@ -74,6 +77,8 @@ class Cortex:
     execute_tools: ExecuteTools
     chat_with_tools: ChatWithTools
     tool_tally: ToolTally
+    agent_registry: AgentRegistry
+    agent_runs: AgentRuns
     features: frozenset[str]
     clock: Clock
     start: Callable[[], Awaitable[None]]

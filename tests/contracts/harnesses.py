@@ -16,10 +16,11 @@ from cortex_adapters.fake import (
     FakeWorkspace,
     ScriptedToolUse,
 )
-from cortex_adapters.in_memory import InMemoryAgentRegistry, InMemoryResponseStore
+from cortex_adapters.in_memory import InMemoryAgentRegistry, InMemoryAgentRunStore, InMemoryResponseStore
 from cortex_adapters.system import AsyncioTaskRunner
 from cortex_contracts.agent_catalog import AgentCatalogHarness
 from cortex_contracts.agent_registry import AgentRegistryHarness
+from cortex_contracts.agent_run_store import AgentRunStoreHarness
 from cortex_contracts.clock import ClockHarness
 from cortex_contracts.generation_suspender import GenerationSuspenderHarness
 from cortex_contracts.model_loader import ModelLoaderHarness
@@ -135,6 +136,10 @@ async def agent_catalog_harness(*, patience_s: float = 60.0) -> AgentCatalogHarn
 
 async def agent_registry_harness(*, patience_s: float = 60.0) -> AgentRegistryHarness:
     return AgentRegistryHarness(registry=InMemoryAgentRegistry(), patience_s=patience_s)
+
+
+async def in_memory_run_harness(*, patience_s: float = 60.0) -> AgentRunStoreHarness:
+    return AgentRunStoreHarness(store=InMemoryAgentRunStore(), patience_s=patience_s)
 
 
 async def in_memory_response_harness(*, patience_s: float = 60.0) -> ResponseStoreHarness:

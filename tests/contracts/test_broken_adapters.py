@@ -7,9 +7,11 @@ import pytest
 
 from cortex_contracts.agent_catalog import AgentCatalogContract, AgentCatalogHarness
 from cortex_contracts.agent_registry import AgentRegistryContract, AgentRegistryHarness
+from cortex_contracts.agent_run_store import AgentRunStoreContract, AgentRunStoreHarness
 from cortex_contracts.broken_adapters import (
     BROKEN_AGENT_CATALOGS,
     BROKEN_AGENT_REGISTRIES,
+    BROKEN_AGENT_RUN_STORES,
     BROKEN_CLOCKS,
     BROKEN_CODE_EXECUTORS,
     BROKEN_ENGINE_MONITORS,
@@ -56,6 +58,7 @@ from tests.contracts.harnesses import (
     fake_tool_harness,
     fake_workspace_harness,
     in_memory_response_harness,
+    in_memory_run_harness,
 )
 
 
@@ -71,6 +74,11 @@ async def test_broken_agent_catalog(breakage: Breakage[AgentCatalogHarness]) -> 
 @pytest.mark.parametrize("breakage", BROKEN_AGENT_REGISTRIES, ids=_named)
 async def test_broken_agent_registry(breakage: Breakage[AgentRegistryHarness]) -> None:
     assert await _failing(AgentRegistryContract, breakage, agent_registry_harness) == {breakage.requirement_id}
+
+
+@pytest.mark.parametrize("breakage", BROKEN_AGENT_RUN_STORES, ids=_named)
+async def test_broken_agent_run_store(breakage: Breakage[AgentRunStoreHarness]) -> None:
+    assert await _failing(AgentRunStoreContract, breakage, in_memory_run_harness) == {breakage.requirement_id}
 
 
 @pytest.mark.parametrize("breakage", BROKEN_CLOCKS, ids=_named)

@@ -6,6 +6,7 @@ from typing import Any
 from cortex_contracts import broken_adapters
 from cortex_contracts.agent_catalog import AgentCatalogContract
 from cortex_contracts.agent_registry import AgentRegistryContract
+from cortex_contracts.agent_run_store import AgentRunStoreContract
 from cortex_contracts.broken_adapters import Breakage
 from cortex_contracts.checks import checks_of
 from cortex_contracts.clock import ClockContract
@@ -26,6 +27,7 @@ from cortex_contracts.workspace import WorkspaceContract
 
 CONTRACTS = (
     AgentCatalogContract,
+    AgentRunStoreContract,
     AgentRegistryContract,
     ClockContract,
     CodeExecutorContract,
@@ -45,6 +47,7 @@ CONTRACTS = (
 BREAKAGES: tuple[Breakage[Any], ...] = (
     *broken_adapters.BROKEN_AGENT_CATALOGS,
     *broken_adapters.BROKEN_AGENT_REGISTRIES,
+    *broken_adapters.BROKEN_AGENT_RUN_STORES,
     *broken_adapters.BROKEN_CLOCKS,
     *broken_adapters.BROKEN_CODE_EXECUTORS,
     *broken_adapters.BROKEN_ENGINE_MONITORS,

@@ -214,7 +214,16 @@ def test_logs_with_gaps_are_refused(records: list[AgentRunRecord]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [('{"a": 1}', {"a": 1}), ("[]", None), ('{"a"', None), ("[" * 99_999, None)]
+    ("text", "value"),
+    [
+        ('{"a": 1}', {"a": 1}),
+        ("[]", None),
+        ('{"a"', None),
+        ("[" * 99_999, None),
+        ('{"a": NaN}', None),
+        ('{"a": 1e999}', None),
+        ('{"a": "\\ud800"}', None),
+    ],
 )
 def test_arguments_are_the_text_of_an_object(text: str, value: object) -> None:
     assert read_arguments(text) == value

@@ -115,6 +115,8 @@ async def test_sources_are_started_after_the_engine_and_stopped_before_it() -> N
         engine=_Part(log, "engine"),
         idle_unloading=container.idle_unloading(),
         tool_sources=[ToolSource(provider=container.tool_provider(), start=source.start, stop=source.stop)],
+        agent_runs=container.agent_runs(),
+        agent_run_store=container.agent_run_store(),
     )
     await lifecycle.start()
     await lifecycle.stop()
@@ -128,7 +130,13 @@ async def test_a_source_that_does_not_stop_keeps_nobody_from_stopping(caplog: py
     log: list[str] = []
     container = build_container(FAKE)
     source = ToolSource(provider=container.tool_provider(), stop=fail_to_stop)
-    lifecycle = Lifecycle(engine=_Part(log, "engine"), idle_unloading=container.idle_unloading(), tool_sources=[source])
+    lifecycle = Lifecycle(
+        engine=_Part(log, "engine"),
+        idle_unloading=container.idle_unloading(),
+        tool_sources=[source],
+        agent_runs=container.agent_runs(),
+        agent_run_store=container.agent_run_store(),
+    )
     await lifecycle.start()
     await lifecycle.stop()
     assert log == ["start engine", "stop engine"]

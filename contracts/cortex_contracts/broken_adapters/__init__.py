@@ -6,6 +6,7 @@ asserts that exactly the requirement it breaks is reported.
 
 from cortex_contracts.broken_adapters.agent_catalog import BROKEN_AGENT_CATALOGS
 from cortex_contracts.broken_adapters.agent_registry import BROKEN_AGENT_REGISTRIES
+from cortex_contracts.broken_adapters.agent_run_store import BROKEN_AGENT_RUN_STORES
 from cortex_contracts.broken_adapters.breakage import Breakage
 from cortex_contracts.broken_adapters.clock import BROKEN_CLOCKS
 from cortex_contracts.broken_adapters.code_executor import BROKEN_CODE_EXECUTORS
@@ -25,6 +26,7 @@ from cortex_contracts.broken_adapters.workspace import BROKEN_WORKSPACES
 __all__ = [
     "BROKEN_AGENT_CATALOGS",
     "BROKEN_AGENT_REGISTRIES",
+    "BROKEN_AGENT_RUN_STORES",
     "BROKEN_CLOCKS",
     "BROKEN_CODE_EXECUTORS",
     "BROKEN_ENGINE_MONITORS",

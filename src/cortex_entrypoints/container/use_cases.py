@@ -5,21 +5,30 @@ from dependency_injector import containers, providers
 from cortex_adapters.system.task_runner import AsyncioTaskRunner
 from cortex_domain.model_residency import ModelResidency
 from cortex_domain.use_cases import (
+    CancelAgentRun,
     ChatWithTools,
     CountPrompt,
+    DecideApproval,
     DeleteModel,
     DescribeModel,
     ExecuteTools,
     GenerateText,
+    GetAgentRun,
     ListModels,
     LoadModel,
     MakeRoom,
     PullModel,
     ResumeGeneration,
+    RunAgent,
+    StartAgentRun,
+    TakeModelTurn,
     UnloadIdleModels,
     UnloadModel,
     UseTool,
 )
+from cortex_entrypoints.agent_runs import AgentRuns
+from cortex_entrypoints.container.agent_runs import build_agent_run_store
+from cortex_entrypoints.container.agents import build_agent_registry
 from cortex_entrypoints.container.lifecycle import Lifecycle
 from cortex_entrypoints.container.tools import (
     build_tool_sources,
@@ -126,8 +135,38 @@ class CortexContainer(containers.DeclarativeContainer):
         policy=tool_policy,
         clock=adapters.clock,
     )
+    agent_registry = providers.Singleton(build_agent_registry, settings)
+    agent_run_store = providers.Singleton(build_agent_run_store, settings)
+    agent_runs = providers.Singleton(
+        AgentRuns,
+        store=agent_run_store,
+        run_agent=providers.Singleton(
+            RunAgent,
+            store=agent_run_store,
+            take_model_turn=providers.Singleton(
+                TakeModelTurn,
+                generate_text=generate_text,
+                clock=adapters.clock,
+                default_model=adapters.default_model,
+            ),
+            execute_tools=execute_tools,
+            provider=tool_provider,
+            catalog=agent_registry,
+            clock=adapters.clock,
+            policies=providers.List(tool_policy),
+        ),
+        start_agent_run=providers.Singleton(StartAgentRun, store=agent_run_store, clock=adapters.clock),
+        decide_approval=providers.Singleton(DecideApproval, store=agent_run_store, clock=adapters.clock),
+        cancel_agent_run=providers.Singleton(CancelAgentRun, store=agent_run_store, clock=adapters.clock),
+        get_agent_run=providers.Singleton(GetAgentRun, store=agent_run_store),
+    )
     lifecycle = providers.Singleton(
-        Lifecycle, engine=adapters.engine, idle_unloading=idle_unloading, tool_sources=tool_sources
+        Lifecycle,
+        engine=adapters.engine,
+        idle_unloading=idle_unloading,
+        tool_sources=tool_sources,
+        agent_runs=agent_runs,
+        agent_run_store=agent_run_store,
     )
     cortex = providers.Singleton(
         Cortex,
@@ -151,6 +190,8 @@ class CortexContainer(containers.DeclarativeContainer):
         execute_tools=execute_tools,
         chat_with_tools=chat_with_tools,
         tool_tally=tool_tally,
+        agent_registry=agent_registry,
+        agent_runs=agent_runs,
         features=features,
         clock=adapters.clock,
         start=lifecycle.provided.start,

@@ -17,11 +17,11 @@ from cortex_adapters.fake import (
     FakeToolProvider,
     ScriptedReply,
 )
-from cortex_adapters.in_memory import InMemoryResponseStore
+from cortex_adapters.in_memory import InMemoryAgentRegistry, InMemoryAgentRunStore, InMemoryResponseStore
 from cortex_adapters.system.clock import SystemClock
 from cortex_adapters.system.task_runner import AsyncioTaskRunner
 from cortex_domain.model_residency import ModelResidency
-from cortex_domain.ports import ResponseStore, TextGenerator, ToolProvider
+from cortex_domain.ports import AgentRegistry, AgentRunStore, ResponseStore, TextGenerator, ToolProvider
 from cortex_domain.tool_policy import ToolPolicy
 from cortex_domain.use_cases import (
     ChatWithTools,
@@ -44,6 +44,7 @@ from cortex_entrypoints.http.listener import open_listener
 from cortex_entrypoints.http.server import serve_until
 from cortex_entrypoints.observation.watched_tools import WatchedToolProvider
 from cortex_entrypoints.tool_tally import ToolTally
+from tests.entrypoints.agent_wiring import wire_agent_runs
 
 HELLO: dict[str, Any] = {"messages": [{"role": "user", "content": "Hello there, Cortex."}]}
 """A chat; the echo answers what it says."""
@@ -66,6 +67,8 @@ class FakeAdapters:
     tools: ToolProvider | None = None
     tool_policy: ToolPolicy = field(default_factory=ToolPolicy)
     tool_tally: ToolTally = field(default_factory=ToolTally)
+    agents: AgentRegistry = field(default_factory=InMemoryAgentRegistry)
+    agent_runs: AgentRunStore = field(default_factory=InMemoryAgentRunStore)
     tool_bugs: list[tuple[str, BaseException]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -131,6 +134,16 @@ class FakeAdapters:
                 clock=self.clock,
             ),
             tool_tally=self.tool_tally,
+            agent_registry=self.agents,
+            agent_runs=wire_agent_runs(
+                store=self.agent_runs,
+                catalog=self.agents,
+                generate_text=generate_text,
+                tools=tools,
+                execute_tools=execute_tools,
+                clock=self.clock,
+                policies=[self.tool_policy],
+            ),
             features=frozenset(),
             clock=self.clock,
             start=_nothing,
