@@ -136,6 +136,8 @@ class Settings(BaseSettings):
         web_fetch_allowed_hosts: Hosts, each with a port or for all ports, whose pages may be read although they are
             not public.
         enable_code_execution: Lets models run code in a sandbox.
+        code_timeout_s: Seconds that a run of code may take.
+        code_memory_mb: Megabytes that it may take.
         enable_file_operations: Lets models read and write the workspace.
         enable_agents: Serves agents.
         tools_allow: Effects and names of tools that are used without asking.
@@ -250,6 +252,12 @@ class Settings(BaseSettings):
         Field(description="host names separated by commas, each alone or with a port, as in wiki.internal:8080"),
     ] = ()
     enable_code_execution: Flag = False
+    code_timeout_s: Annotated[
+        float, Field(gt=0, le=3600, allow_inf_nan=False, description="seconds, above 0, at most 3600")
+    ] = 10.0
+    code_memory_mb: Annotated[
+        int, BeforeValidator(_whole_number), Field(ge=32, description="a whole number, at least 32")
+    ] = 512
     enable_file_operations: Flag = False
     enable_agents: Flag = False
     tools_allow: ToolNames = ()

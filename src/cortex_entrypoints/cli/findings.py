@@ -15,8 +15,10 @@ from huggingface_hub import constants
 from rich.filesize import decimal
 
 from cortex_domain import CortexError, Device, EngineStatus, ModelDescriptor, ModelState
+from cortex_domain.errors import CodeExecutorUnavailableError
 from cortex_entrypoints.cli.openblas_advice import INSTALL_OPENBLAS, lacks_openblas
 from cortex_entrypoints.container import open_cortex
+from cortex_entrypoints.container.code_tools import build_code_executor
 from cortex_entrypoints.container.installation import starter_wheel_version
 from cortex_entrypoints.container.web_tools import HOW_TO_SEARCH, search_services
 from cortex_entrypoints.cortex import Cortex
@@ -63,6 +65,10 @@ async def find_all(settings: Settings) -> AsyncIterator[Finding]:
     yield await _hub()
     if settings.enable_web_search:
         yield _web_search(settings)
+    if settings.enable_code_execution:
+        code = await _code_execution(settings)
+        yield code
+        settings = settings.model_copy(update={"enable_code_execution": code.verdict is Verdict.GOOD})
     try:
         async with open_cortex(settings) as cortex:
             async for finding in _running(cortex):
@@ -103,6 +109,17 @@ async def _hub() -> Finding:
     if response.is_error:
         return Finding(subject="hub", verdict=Verdict.POOR, fact=fact, advice=advice)
     return Finding(subject="hub", verdict=Verdict.GOOD, fact=fact)
+
+
+async def _code_execution(settings: Settings) -> Finding:
+    try:
+        executor = build_code_executor(settings)
+        await executor.check()
+        await executor.close()
+    except CodeExecutorUnavailableError as exc:
+        advice = "mend it, or set ENABLE_CODE_EXECUTION=false; Cortex does not start without it"
+        return Finding(subject="code", verdict=Verdict.BROKEN, fact=exc.message, advice=advice)
+    return Finding(subject="code", verdict=Verdict.GOOD, fact="runs in a sandbox")
 
 
 def _web_search(settings: Settings) -> Finding:

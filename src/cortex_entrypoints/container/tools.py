@@ -48,6 +48,7 @@ def build_tool_sources(settings: Settings, given: Iterable[GivenTool]) -> Sequen
     return [
         *_given_sources(given),
         *_built_in_sources(settings),
+        *_code_sources(settings),
         *_web_sources(settings),
         *_mcp_sources(settings),
     ]
@@ -109,6 +110,18 @@ def _web_sources(settings: Settings) -> Sequence[ToolSource]:
 
     web = build_web_tools(settings)
     return [ToolSource(provider=web.provider, feature="web_search" if web.can_search else None, stop=web.client.aclose)]
+
+
+def _code_sources(settings: Settings) -> Sequence[ToolSource]:
+    if not settings.enable_code_execution:
+        return []
+    # Imported here, because it need not be installed.
+    from cortex_entrypoints.container.code_tools import build_code_executor, build_code_tools  # noqa: PLC0415
+
+    executor = build_code_executor(settings)
+    # Whoever asked for code to be run learns at the start that it cannot be, and nobody runs it otherwise.
+    tools = build_code_tools(settings, executor)
+    return [ToolSource(provider=tools, feature="code_execution", start=executor.check, stop=executor.close)]
 
 
 def _built_in_sources(settings: Settings) -> Sequence[ToolSource]:  # noqa: ARG001

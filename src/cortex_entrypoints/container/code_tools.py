@@ -1,0 +1,44 @@
+"""What runs code, by the settings."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from cortex_adapters.python_functions import FunctionToolProvider
+from cortex_domain.code_execution import CodeLimits
+from cortex_domain.errors import CodeExecutorUnavailableError
+from cortex_domain.ports import CodeExecutor, ToolProvider
+from cortex_entrypoints.built_in_tools.code import run_python_tool
+from cortex_entrypoints.settings import Settings
+
+_BYTES_PER_MB = 1_000_000
+
+
+def build_code_executor(settings: Settings) -> CodeExecutor:
+    """Builds the executor that the settings name.
+
+    Raises:
+        CodeExecutorUnavailableError: What it needs is not installed.
+    """
+    return _monty(_workspace(settings))
+
+
+def build_code_tools(settings: Settings, executor: CodeExecutor) -> ToolProvider:
+    """Makes the tools that run code in an executor."""
+    limits = CodeLimits(timeout_s=settings.code_timeout_s, memory_bytes=settings.code_memory_mb * _BYTES_PER_MB)
+    reads_workspace = _workspace(settings) is not None
+    return FunctionToolProvider([run_python_tool(executor, limits=limits, reads_workspace=reads_workspace)])
+
+
+def _workspace(settings: Settings) -> Path | None:  # noqa: ARG001
+    return None
+
+
+def _monty(workspace: Path | None) -> CodeExecutor:
+    if find_spec("pydantic_monty") is None:
+        raise CodeExecutorUnavailableError(
+            "ENABLE_CODE_EXECUTION needs Monty, which is not installed: pip install 'cortex-platform[code]'"
+        )
+    # Imported here, because it need not be installed.
+    from cortex_adapters.monty import MontyCodeExecutor  # noqa: PLC0415
+
+    return MontyCodeExecutor(workspace=workspace)

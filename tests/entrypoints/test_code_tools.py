@@ -1,0 +1,77 @@
+"""Code execution as the settings wire it."""
+
+import sys
+from typing import Any
+
+import pytest
+
+from cortex_domain.errors import CodeExecutorUnavailableError
+from cortex_domain.tool_execution import ToolCall, ToolError, ToolFinished, ToolJson
+from cortex_domain.tool_plan import ToolTerms
+from cortex_domain.tool_policy import ToolPermission, ToolPolicy
+from cortex_entrypoints import Settings, open_cortex
+from cortex_entrypoints.cli import findings
+from cortex_entrypoints.cli.findings import Verdict
+
+LET = ToolTerms(policies=(ToolPolicy(tools={"run_python": ToolPermission.ALLOW}),))
+
+
+def settings(**values: Any) -> Settings:
+    return Settings(default_model="fake/echo", enable_code_execution=True, **values)
+
+
+async def run(given: Settings, code: str, terms: ToolTerms = LET) -> ToolFinished:
+    async with open_cortex(given) as cortex:
+        assert "code_execution" in cortex.features
+        call = ToolCall(id="c1", name="run_python", arguments={"code": code})
+        async with cortex.execute_tools([call], terms) as events:
+            finished = [event async for event in events][-1]
+    assert isinstance(finished, ToolFinished)
+    return finished
+
+
+async def test_code_is_run() -> None:
+    finished = await run(settings(), "sum(range(10))")
+    assert finished.content == (ToolJson(value=45),)
+
+
+async def test_the_limits_are_those_of_the_settings() -> None:
+    late = await run(settings(code_timeout_s=0.1), "while True:\n    pass")
+    assert late.error is not None
+    assert late.error.code == "timed_out"
+    large = await run(settings(code_memory_mb=32), "x = 'x' * 40_000_000")
+    assert large.error is not None
+    assert large.error.code == "memory_exceeded"
+
+
+async def test_a_person_is_asked_first() -> None:
+    async with open_cortex(settings()) as cortex:
+        terms = ToolTerms(policies=(cortex.tool_policy,))
+    finished = await run(settings(), "1", terms)
+    assert isinstance(finished.error, ToolError)
+    assert finished.error.code == "approval_required"
+
+
+async def test_without_the_setting_there_is_nothing() -> None:
+    async with open_cortex(Settings(default_model="fake/echo")) as cortex:
+        assert await cortex.tool_provider.list_tools() == []
+        assert "code_execution" not in cortex.features
+
+
+async def test_without_monty_nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pydantic_monty", None)
+    with pytest.raises(CodeExecutorUnavailableError, match=r"pip install 'cortex-platform\[code\]'"):
+        async with open_cortex(settings()):
+            pass
+
+
+async def test_the_doctor_says_whether_code_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def look() -> dict[str, findings.Finding]:
+        return {finding.subject: finding async for finding in findings.find_all(settings())}
+
+    assert (await look())["code"].verdict is Verdict.GOOD
+    monkeypatch.setitem(sys.modules, "pydantic_monty", None)
+    found = await look()
+    assert found["code"].verdict is Verdict.BROKEN
+    assert "pip install" in found["code"].fact
+    assert found["engine"].verdict is Verdict.GOOD
