@@ -68,6 +68,11 @@ def test_all_rules_are_kept() -> None:
         ("src/cortex_adapters/fake/clock.py", "import cortex_adapters.system.clock", {"adapters-independent"}),
         ("src/cortex_entrypoints/settings.py", "import cortex_adapters.system.clock", {"one-composition-root"}),
         (
+            "src/cortex_entrypoints/built_in_tools/web.py",
+            "import cortex_adapters.system.clock",
+            {"one-composition-root"},
+        ),
+        (
             "contracts/cortex_contracts/clock.py",
             "import cortex_adapters.system.clock",
             {"hexagon", "one-composition-root"},
