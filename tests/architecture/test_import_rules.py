@@ -18,6 +18,7 @@ RULES = {
     "adapters-independent",
     "one-composition-root",
     "mlx-in-one-place",
+    "mcp-in-two-places",
     "no-cycles",
 }
 
@@ -79,6 +80,7 @@ def test_all_rules_are_kept() -> None:
         ),
         ("src/cortex_adapters/fake/clock.py", "import mlx.core", {"mlx-in-one-place"}),
         ("src/cortex_adapters/fake/clock.py", "import mlx_lm", {"mlx-in-one-place"}),
+        ("src/cortex_adapters/fake/clock.py", "import mcp", {"mcp-in-two-places"}),
         ("src/cortex_adapters/fake/model_loader.py", "import cortex_adapters.fake.engine_monitor", {"no-cycles"}),
     ],
 )

@@ -4,11 +4,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final, cast
 
+import anyio
 import httpx2
-from mcp.client._transport import TransportStreams
+from anyio.streams.memory import MemoryObjectSendStream
+from mcp.client._transport import ReadStream, TransportStreams
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.message import SessionMessage
 
 from cortex_adapters.mcp.configuration import HttpConnection
+from cortex_adapters.mcp.pacing import Pace
 
 MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
 """Longest answer, or event of a stream of them."""
@@ -31,11 +35,23 @@ async def http_streams(connection: HttpConnection, /) -> AsyncIterator[Transport
         timeout=httpx2.Timeout(_CONNECT_S, read=_READ_S),
         transport=_BoundedTransport(),
     )
-    async with (
-        client,
-        streamable_http_client(connection.url, http_client=client, max_sse_event_size=MAX_ANSWER_BYTES) as streams,
-    ):
-        yield streams
+    sdk_streams = streamable_http_client(connection.url, http_client=client, max_sse_event_size=MAX_ANSWER_BYTES)
+    async with client, sdk_streams as (received, sent), anyio.create_task_group() as tasks:
+        paced, taken = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+        tasks.start_soon(_pass_on, received, paced)
+        with taken:
+            yield taken, sent
+        tasks.cancel_scope.cancel()
+
+
+async def _pass_on(
+    received: ReadStream[SessionMessage | Exception], paced: MemoryObjectSendStream[SessionMessage | Exception]
+) -> None:
+    pace = Pace()
+    async with paced:
+        async for message in received:
+            await paced.send(message)
+            await pace.keep()
 
 
 class _BoundedTransport(httpx2.AsyncHTTPTransport):

@@ -21,6 +21,7 @@ from mcp.shared.message import SessionMessage
 from mcp.types import jsonrpc_message_adapter
 
 from cortex_adapters.mcp.configuration import StdioConnection
+from cortex_adapters.mcp.pacing import Pace
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +30,6 @@ MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024
 
 _MAX_GARBAGE_LINES: Final = 100
 """Lines in a row that are no messages, after which a program is taken for none that speaks MCP."""
-
-_MESSAGES_PER_S: Final = 1_000
-"""How fast messages are taken; a program that is faster waits."""
 
 _QUEUED_MESSAGES: Final = 64
 _WRITE_PATIENCE_S: Final = 10.0
@@ -67,7 +65,7 @@ class ServerProgram:
     async def read(self, into: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
         """Takes messages until there are none any more."""
         assert self._process.stdout is not None
-        pace = _Pace()
+        pace = Pace()
         garbage = 0
         async with into:
             while (line := await self._line(self._process.stdout)) and garbage < _MAX_GARBAGE_LINES:
@@ -97,11 +95,13 @@ class ServerProgram:
     async def listen(self) -> None:
         """Takes what it writes to its standard error, and logs it at level DEBUG."""
         assert self._process.stderr is not None
+        pace = Pace()
         while data := await self._process.stderr.read(4096):
             for line in data.decode(errors="replace").splitlines():
                 if line.strip():
                     self._complaints.append(repr(line.strip()[:_MAX_COMPLAINT_CHARACTERS]))
             logger.debug("MCP server %r wrote %r", self._name, data[:_MAX_COMPLAINT_CHARACTERS])
+            await pace.keep()
 
     async def end(self) -> None:
         """Asks it to end by the end of its input, then by signals, and ends whatever it has started."""
@@ -133,22 +133,6 @@ class ServerProgram:
                 while self._process.returncode is None:  # noqa: ASYNC110 - asyncio tells nobody
                     await asyncio.sleep(_POLL_S)
         return self._process.returncode is not None
-
-
-class _Pace:
-    """Makes who comes too often wait for the next second."""
-
-    def __init__(self) -> None:
-        self._begun_s = 0.0
-        self._taken = 0
-
-    async def keep(self) -> None:
-        now_s = asyncio.get_running_loop().time()
-        if now_s - self._begun_s >= 1:
-            self._begun_s, self._taken = now_s, 0
-        self._taken += 1
-        if self._taken > _MESSAGES_PER_S:
-            await asyncio.sleep(self._begun_s + 1 - now_s)
 
 
 @asynccontextmanager

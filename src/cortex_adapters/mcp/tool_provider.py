@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from cortex_adapters.mcp.argument_check import UnusableToolError
 from cortex_adapters.mcp.configuration import McpServer
@@ -13,6 +14,9 @@ from cortex_adapters.mcp.tool_results import output_of
 from cortex_domain.errors import InvalidToolArgumentsError, ToolFailedError, ToolNotFoundError
 from cortex_domain.ports.tool_provider import ToolProvider
 from cortex_domain.tool_execution import ToolContext, ToolDescriptor, ToolOutput
+
+HEAD_START_S: Final = 4.0
+"""How long after the start tools are waited for, so that a command that runs once finds them too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +47,12 @@ class McpToolProvider(ToolProvider):
     """
 
     def __init__(self, servers: Sequence[McpServer], /, *, version: str) -> None:
+        self._begun_s = 0.0
         self._servers = tuple(SupervisedServer(server, version=version) for server in servers)
 
     async def start(self) -> None:
         """Begins to reach all servers, in the background; await it once."""
+        self._begun_s = asyncio.get_running_loop().time()
         for server in self._servers:
             server.start()
 
@@ -56,7 +62,8 @@ class McpToolProvider(ToolProvider):
 
     async def settled(self) -> None:
         """Waits until each server is ready or has failed for the first time."""
-        await asyncio.gather(*(server.settled.wait() for server in self._servers))
+        for server in self._servers:
+            await server.settled.wait()
 
     def statuses(self) -> tuple[McpServerStatus, ...]:
         """Tells how each server is."""
@@ -67,7 +74,11 @@ class McpToolProvider(ToolProvider):
             for server in self._servers
         )
 
-    async def list_tools(self) -> Sequence[ToolDescriptor]:  # noqa: D102
+    async def list_tools(self) -> Sequence[ToolDescriptor]:
+        """Returns the tools of the servers that are ready; those that start just now get a moment to be."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._begun_s + HEAD_START_S):
+                await self.settled()
         return [tool.descriptor for server in self._servers for tool in server.tools.values()]
 
     async def invoke(self, name: str, arguments: Mapping[str, Any], context: ToolContext, /) -> ToolOutput:  # noqa: D102

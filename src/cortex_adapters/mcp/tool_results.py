@@ -88,8 +88,8 @@ def _is_json(value: Any) -> bool:  # noqa: ANN401 - whatever a server sent
 
 
 def _says(text: str, value: Any) -> bool:  # noqa: ANN401
-    """Whether a text is a value, or the only `result` of one: servers wrap what is no object so."""
-    only = value["result"] if isinstance(value, dict) and set(value) == {"result"} else value
+    """Whether a text is a value, or all that an object holds: servers wrap what is no object so."""
+    only = next(iter(value.values())) if isinstance(value, dict) and len(value) == 1 else value
     if text == only:
         return True
     try:

@@ -104,6 +104,8 @@ def heed(message: dict[str, Any]) -> None:
         say(id=request, result={"tools": page, "nextCursor": "more"})
     elif method == "tools/list":
         say(id=request, result={"tools": tools()})
+        if _MODE == "deaf":
+            time.sleep(600)
     elif method == "tools/call":
         assert isinstance(request, int)
         arguments = (request, params["name"], params.get("arguments") or {}, params.get("_meta") or {})
@@ -117,6 +119,16 @@ def heed(message: dict[str, Any]) -> None:
         say(id=request, error={"code": -32601, "message": "Method not found"})
 
 
+def repeat(said: str) -> None:
+    while True:
+        write(said)
+
+
+def complain() -> None:
+    while True:
+        sys.stderr.write("No good will come of this. " * 1_000 + "\n")
+
+
 def main() -> None:
     match _MODE:
         case "exits":
@@ -126,11 +138,11 @@ def main() -> None:
         case "garbage":
             write("Listening …\n" * 3)
         case "garbage-only":
-            while True:
-                write("Listening …\n")
+            repeat("Listening …\n")
         case "endless-line":
-            while True:
-                sys.stdout.write("x" * 65536)
+            repeat("x" * 65536)
+        case "noisy":
+            threading.Thread(target=complain, daemon=True).start()
         case "stubborn":
             import signal
 

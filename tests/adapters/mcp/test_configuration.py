@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def test_the_operator_says_what_to_think_of_a_server(tmp_path: Path) -> None:
     }
     [server] = read(tmp_path, {"notes": entry, "off": {"command": "x", "disabled": True}})
     assert server.timeout_s == 5
-    assert server.effects == {ToolEffect.READS_LOCAL}
+    assert server.effects == frozenset({ToolEffect.READS_LOCAL})
     assert server.is_trusted
     assert server.trusts_annotations
     assert server.tools == {"search": ToolWord(effects=frozenset(), idempotent=True, timeout_s=1.5)}
@@ -102,3 +103,15 @@ def test_keys_of_other_programs_are_warned_about(tmp_path: Path, caplog: pytest.
     with caplog.at_level(logging.WARNING):
         read(tmp_path, {"a": {"command": "a", "autoApprove": ["x"]}})
     assert "autoApprove" in caplog.text
+
+
+def test_the_example_of_the_page_can_be_used(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "tools.md").read_text()
+    example, cortex = (
+        read(tmp_path, json.loads(block)["mcpServers"], {"HOME": "/home/me"})
+        for block in re.findall(r"^```json\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+        if "mcpServers" in block
+    )
+    assert [server.name for server in example] == ["notes", "tickets"]
+    assert example[0].tools["read_text_file"].effects == frozenset({ToolEffect.READS_LOCAL})
+    assert [server.connection for server in cortex] == [HttpConnection(url="http://127.0.0.1:8000/mcp")]

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import json
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from cortex_adapters.mcp import HttpConnection, McpServer, McpServerState, StdioConnection
+from cortex_adapters.mcp import HttpConnection, McpServer, McpServerState, McpToolProvider, StdioConnection
 from cortex_adapters.mcp.http_transport import MAX_ANSWER_BYTES
 from cortex_domain.errors import InvalidToolArgumentsError, ToolFailedError
 from cortex_domain.tool_execution import ToolEffect, ToolJson
@@ -118,3 +119,18 @@ async def test_what_no_server_should_answer(httpserver: HTTPServer, answer: Resp
         web, raw = provider.statuses()
         assert (web.state, raw.state) == (McpServerState.WAITING, McpServerState.READY)
         assert web.problem
+
+
+async def test_a_flood_of_messages_leaves_time_for_others(httpserver: HTTPServer) -> None:
+    note = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
+    event = f"event: message\ndata: {json.dumps(note)}\n\n"
+    flood = Response((event * 100 for _ in iter(int, 1)), content_type="text/event-stream")
+    httpserver.expect_request("/mcp").respond_with_response(flood)
+    provider = McpToolProvider([at(httpserver.url_for("/mcp")), raw_server()], version="0")
+    await provider.start()
+    try:
+        await until(lambda: bool(httpserver.log) and provider.statuses()[1].state is McpServerState.READY)
+        for number in range(20):
+            assert (await provider.invoke("raw__echo", {"text": str(number)}, context())).content
+    finally:
+        await provider.stop()

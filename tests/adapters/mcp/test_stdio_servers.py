@@ -54,9 +54,11 @@ async def test_lines_that_are_no_messages_are_passed_over() -> None:
 
 async def test_a_silent_server_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
     provider = McpToolProvider([raw_server("silent", name="mute"), raw_server()], version="0")
+    monkeypatch.setattr("cortex_adapters.mcp.tool_provider.HEAD_START_S", 0.2)
     await provider.start()
     try:
         await until(lambda: provider.statuses()[1].state is McpServerState.READY)
+        assert "raw__echo" in await names(provider)
         assert provider.statuses()[0].state is McpServerState.STARTING
         assert await said(provider, "raw__echo", text="quick") == "quick"
     finally:
@@ -191,6 +193,29 @@ async def test_a_flood_of_news_leaves_time_for_others() -> None:
             assert await said(provider, "other__echo", text=str(number)) == str(number)
         with pytest.raises(ToolFailedError):
             await flood
+
+
+async def test_a_server_that_does_not_listen_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cortex_adapters.mcp.stdio_transport._WRITE_PATIENCE_S", 0.2)
+    async with provided(raw_server("deaf")) as provider:
+        with pytest.raises(ToolFailedError, match="does not read what it is told"):
+            await provider.invoke("raw__echo", {"text": "x" * 900_000}, context())
+
+
+async def test_a_server_that_complains_without_end_is_heard_out() -> None:
+    async with provided(raw_server("noisy"), raw_server(name="other")) as provider:
+        for number in range(20):
+            assert await said(provider, "raw__echo", text=str(number)) == str(number)
+            assert await said(provider, "other__echo", text=str(number)) == str(number)
+
+
+async def test_tools_are_waited_for_at_the_start() -> None:
+    provider = McpToolProvider([raw_server(), raw_server("exits", name="bad")], version="0")
+    await provider.start()
+    try:
+        assert "raw__echo" in await names(provider)
+    finally:
+        await provider.stop()
 
 
 async def test_the_operator_says_what_tools_do() -> None:

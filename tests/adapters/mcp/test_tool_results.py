@@ -59,6 +59,10 @@ def test_a_wrapped_value_is_not_said_twice(said: str, value: Any) -> None:
     assert content(text(said), structuredContent={"result": value}) == (ToolJson(value={"result": value}),)
 
 
+def test_the_only_value_of_an_object_is_not_said_twice() -> None:
+    assert content(text("hi"), structuredContent={"content": "hi"}) == (ToolJson(value={"content": "hi"}),)
+
+
 def test_text_beside_a_value_stays() -> None:
     assert content(text("Found one."), structuredContent={"n": 1})[1] == ToolText(text="Found one.")
 

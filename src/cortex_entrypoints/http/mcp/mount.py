@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse
 
 from cortex_domain.errors import RequestRefusedError, ShuttingDownError
 from cortex_entrypoints.http.in_flight import InFlight
-from cortex_entrypoints.http.mcp.exchange import Exchange
+from cortex_entrypoints.http.mcp.exchange import MAX_MESSAGE_BYTES, Exchange
 from cortex_entrypoints.http.mcp.protocol_server import CLIENT_LEFT
 
 PATH: Final = "/mcp"
@@ -54,7 +54,9 @@ class McpMount:
         self._app = app
         self._check = check
         self._in_flight = in_flight
-        self._sessions = StreamableHTTPSessionManager(server, max_sessions=MAX_SESSIONS)
+        self._sessions = StreamableHTTPSessionManager(
+            server, max_sessions=MAX_SESSIONS, max_request_body_size=MAX_MESSAGE_BYTES
+        )
         self._served = CORSMiddleware(
             self._sessions.asgi_app,
             allow_origins=allowed_origins,
@@ -102,17 +104,26 @@ class McpMount:
         return False
 
     async def _serve(self, scope: MutableMapping[str, Any], exchange: Exchange) -> None:
-        serving = self._served(scope, exchange.receive, exchange.send)
-        if scope["method"] == "GET":
-            await self._until_draining(serving)
+        try:
+            await exchange.hear()
+        except TimeoutError:
+            await _refusal(408, "The request takes too long to arrive.")(scope, exchange.receive, exchange.send)
             return
+        if exchange.client_left.is_set():
+            return
+        if scope["method"] == "GET":
+            await self._until_draining(self._served(scope, exchange.receive, exchange.send))
+        else:
+            await self._until_stopped(scope, exchange)
+
+    async def _until_stopped(self, scope: MutableMapping[str, Any], exchange: Exchange) -> None:
         try:
             async with self._in_flight.work():
-                await serving
+                await self._served(scope, exchange.receive, exchange.send)
         except ShuttingDownError as exc:
-            serving.close()
             if not exchange.has_answer:
-                await _refusal(exc)(scope, exchange.receive, exchange.send)
+                refusal = _refusal(503, exc.message, retry_after_s=exc.retry_after_s)
+                await refusal(scope, exchange.receive, exchange.send)
 
     async def _until_draining(self, serving: Coroutine[Any, Any, None]) -> None:
         """Serves a stream of news, which has no end of its own."""
@@ -127,6 +138,7 @@ class McpMount:
             tasks[0].result()
 
 
-def _refusal(error: ShuttingDownError) -> JSONResponse:
-    said = {"jsonrpc": "2.0", "id": None, "error": {"code": _SERVER_ERROR, "message": error.message}}
-    return JSONResponse(said, status_code=503, headers={"Retry-After": f"{error.retry_after_s:.0f}"})
+def _refusal(status: int, message: str, *, retry_after_s: float | None = None) -> JSONResponse:
+    said = {"jsonrpc": "2.0", "id": None, "error": {"code": _SERVER_ERROR, "message": message}}
+    headers = {} if retry_after_s is None else {"Retry-After": f"{retry_after_s:.0f}"}
+    return JSONResponse(said, status_code=status, headers=headers)

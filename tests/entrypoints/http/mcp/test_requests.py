@@ -190,3 +190,29 @@ async def test_a_stopping_server_begins_nothing_new() -> None:
         assert refused.json()["error"]["message"].startswith("The server is stopping")
         await until_running(tools, 0)  # its grace is over
         await asyncio.wait([running, server.ended])
+
+
+async def test_a_client_that_does_not_say_what_it_wants_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cortex_entrypoints.http.mcp.exchange.BODY_PATIENCE_S", 0.2)
+    async with live_server(enable_mcp_server=True) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n")
+        writer.write(b"Accept: application/json, text/event-stream\r\nContent-Length: 100\r\n\r\n{")
+        async with asyncio.timeout(20):
+            said = await reader.read(65536)
+        writer.close()
+        assert said.startswith(b"HTTP/1.1 408 ")
+        assert (await post(server, INITIALIZE)).status_code == 200
+
+
+async def test_a_client_that_leaves_in_the_middle_of_its_message_is_no_bug(
+    mcp_server: LiveServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", mcp_server.port)
+    writer.write(
+        b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+    )
+    await writer.drain()
+    writer.close()
+    assert (await post(mcp_server, INITIALIZE)).status_code == 200
+    assert "ERROR" not in {record.levelname for record in caplog.records}
