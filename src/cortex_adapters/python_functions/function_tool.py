@@ -30,6 +30,7 @@ class FunctionTool(Generic[Parameters, ReturnT]):
 
     Attributes:
         descriptor: What it is as a tool.
+        needs_thread: Whether its function is not `async`.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class FunctionTool(Generic[Parameters, ReturnT]):
     ) -> None:
         functools.update_wrapper(self, function)
         self.descriptor = descriptor
+        self.needs_thread = not inspect.iscoroutinefunction(function)
         self._function = function
         self._parameters = parameters
 
@@ -62,9 +64,9 @@ class FunctionTool(Generic[Parameters, ReturnT]):
 
     async def _returned(self, arguments: Mapping[str, Any]) -> object:
         call: Callable[[], Any] = functools.partial(self._function, **arguments)
-        if inspect.iscoroutinefunction(self._function):
-            return await call()
-        return await run_in_thread(call, name=self.descriptor.name)
+        if self.needs_thread:
+            return await run_in_thread(call, name=self.descriptor.name)
+        return await call()
 
 
 class _Progress:

@@ -1,13 +1,17 @@
 """Tool provider over functions."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from cortex_adapters.python_functions.function_tool import FunctionTool
 from cortex_domain.errors import ToolNotFoundError
 from cortex_domain.ports import ToolProvider
 from cortex_domain.tool_execution import ToolContext, ToolDescriptor, ToolOutput
+
+MOST_THREADS: Final = 32
+"""Functions that are not `async` and run at once; further calls wait within their time."""
 
 
 class FunctionToolProvider(ToolProvider):
@@ -26,6 +30,7 @@ class FunctionToolProvider(ToolProvider):
             if times > 1:
                 raise ValueError(f"{times} tools are named {name!r}; give each a name of its own: @tool(name=…)")
         self._tools = {tool.descriptor.name: tool for tool in given}
+        self._threads = asyncio.Semaphore(MOST_THREADS)
 
     async def list_tools(self) -> Sequence[ToolDescriptor]:
         """Returns the tools in their order."""
@@ -35,4 +40,8 @@ class FunctionToolProvider(ToolProvider):
         """Calls a function."""
         if name not in self._tools:
             raise ToolNotFoundError(name=name)
-        return await self._tools[name].invoke(arguments, context)
+        tool = self._tools[name]
+        if not tool.needs_thread:
+            return await tool.invoke(arguments, context)
+        async with self._threads:
+            return await tool.invoke(arguments, context)
