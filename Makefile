@@ -8,7 +8,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test soak schemas tool-calls check-fast lint format openapi compatibility lock set-up set-up-dev openblas clean
+.PHONY: help run test soak schemas tool-calls file-races check-fast lint format openapi compatibility lock set-up set-up-dev openblas clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):[^#]*## /  make \1	/' | expand -t 20
@@ -27,6 +27,9 @@ schemas: set-up-dev openblas ## Have the starter model fill all two hundred JSON
 
 tool-calls: set-up-dev openblas ## Have the starter model make a hundred calls of twenty tools
 	CORTEX_ALL_TOOL_CALLS=1 $(BIN)/python -m pytest tests/adapters/mlx/test_forced_calls.py -o faulthandler_timeout=7200
+
+file-races: set-up-dev ## Swap directories for links for ten seconds while files of the workspace are used in each way
+	CORTEX_LONG_RACES=1 $(BIN)/python -m pytest -s tests/adapters/workspace_files/test_races.py
 
 check-fast: lint ## Check everything that needs no model
 	$(BIN)/python -m pytest -m "not real_model"

@@ -23,7 +23,7 @@ class WorkspaceLimits:
     read_bytes: int = 50_000
     file_bytes: int = 10_000_000
     scanned_bytes: int = 200_000_000
-    entries: int = 1_000
+    entries: int = 500
     scanned_entries: int = 50_000
     depth: int = 16
     matches: int = 100

@@ -36,7 +36,7 @@ def directory_parts(path: str, /) -> tuple[str, ...]:
         raise _refused(path, WorkspaceFault.OUTSIDE, f"Paths begin in the workspace: write {inside!r} instead.")
     parts = tuple(part for part in path.split("/") if part not in ("", "."))
     if ".." in parts or parts[:1] == ("~",):
-        raise _refused(path, WorkspaceFault.OUTSIDE, "Name it from the workspace on, without '..' and '~'.")
+        raise _refused(path, WorkspaceFault.OUTSIDE, "Name something in it, without '..' and '~'.")
     if len(path) > MAX_PATH_CHARACTERS or len(parts) > MAX_PATH_PARTS:
         raise _refused(path, WorkspaceFault.INVALID_PATH, f"A path has at most {MAX_PATH_PARTS} parts.")
     if not all(map(is_speakable, parts)):

@@ -7,6 +7,9 @@ from cortex_domain.generation import SamplingParameters
 from cortex_domain.tool_policy import ToolPolicy
 from cortex_domain.tools import ToolChoice, ToolChoiceMode
 
+_READING: Final = frozenset({"list_files", "read_file", "search_files"})
+"""Reading one file after the other changes nothing and tells nobody, so that nobody has to be asked each time."""
+
 ASSISTANT: Final = AgentDefinition(
     name="assistant",
     description="Does what it can with every tool there is.",
@@ -16,6 +19,7 @@ ASSISTANT: Final = AgentDefinition(
         "otherwise. In the end answer the task in plain words, and say what you could not do."
     ),
     tools=("*",),
+    policy=ToolPolicy(allowed_after_untrusted=_READING),
 )
 
 RESEARCHER: Final = AgentDefinition(
@@ -43,6 +47,7 @@ ANALYST: Final = AgentDefinition(
         "you in another way. In the end say the result first, then in a sentence or two how you got it."
     ),
     tools=("run_python", "list_files", "read_file", "search_files", "write_file", "edit_file"),
+    policy=ToolPolicy(allowed_after_untrusted=_READING),
     sampling=SamplingParameters(temperature=0.2),
     # Otherwise small models guess numbers that they could compute.
     first_tool_choice=ToolChoice(mode=ToolChoiceMode.REQUIRED),

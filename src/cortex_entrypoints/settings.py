@@ -85,6 +85,14 @@ def _whole_number(value: object) -> object:
     return value
 
 
+def _narrow_directory(value: Path) -> Path:
+    """Refuses what nobody means to hand over as a whole, also when a link leads there."""
+    directory = value.expanduser()
+    if directory.resolve() in (Path(directory.resolve().anchor), Path.home().resolve()):
+        raise ValueError("too wide")
+    return directory
+
+
 ApiKey = Annotated[
     Annotated[SecretStr, AfterValidator(_api_key)] | None, Field(description="a key without spaces and line breaks")
 ]
@@ -139,6 +147,7 @@ class Settings(BaseSettings):
         code_timeout_s: Seconds that a run of code may take.
         code_memory_mb: Megabytes that it may take.
         enable_file_operations: Lets models read and write the workspace.
+        workspace_dir: Directory of the files that models work on; created when it is first needed.
         enable_agents: Serves agents.
         tools_allow: Effects and names of tools that are used without asking.
         tools_ask: Those for which a person is asked.
@@ -259,6 +268,11 @@ class Settings(BaseSettings):
         int, BeforeValidator(_whole_number), Field(ge=32, description="a whole number, at least 32")
     ] = 512
     enable_file_operations: Flag = False
+    workspace_dir: Annotated[
+        Path,
+        AfterValidator(_narrow_directory),
+        Field(validate_default=True, description="the path of a directory, but neither / nor your home directory"),
+    ] = Path("workspace")
     enable_agents: Flag = False
     tools_allow: ToolNames = ()
     tools_ask: ToolNames = ()

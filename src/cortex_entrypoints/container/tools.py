@@ -10,7 +10,9 @@ from cortex_adapters.python_functions import FunctionTool, FunctionToolProvider
 from cortex_domain.ports import ToolProvider
 from cortex_domain.tool_execution import ToolEffect
 from cortex_domain.tool_policy import ToolPermission, ToolPolicy
+from cortex_entrypoints.built_in_tools.files import file_tools
 from cortex_entrypoints.container.mcp_tools import build_mcp_tools
+from cortex_entrypoints.container.workspace import build_workspace
 from cortex_entrypoints.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -47,8 +49,8 @@ def build_tool_sources(settings: Settings, given: Iterable[GivenTool]) -> Sequen
     """
     return [
         *_given_sources(given),
-        *_built_in_sources(settings),
         *_code_sources(settings),
+        *_file_sources(settings),
         *_web_sources(settings),
         *_mcp_sources(settings),
     ]
@@ -124,6 +126,8 @@ def _code_sources(settings: Settings) -> Sequence[ToolSource]:
     return [ToolSource(provider=tools, feature="code_execution", start=executor.check, stop=executor.close)]
 
 
-def _built_in_sources(settings: Settings) -> Sequence[ToolSource]:  # noqa: ARG001
-    """Builds the sources of the built-in tools; each flag that is on adds one."""
-    return []
+def _file_sources(settings: Settings) -> Sequence[ToolSource]:
+    if not settings.enable_file_operations:
+        return []
+    provider = FunctionToolProvider(file_tools(build_workspace(settings)))
+    return [ToolSource(provider=provider, feature="file_operations")]
