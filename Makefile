@@ -20,7 +20,7 @@ test: lint openblas ## Check everything: format, lint, types, imports, all tests
 	$(BIN)/python -m pytest --cov --cov-report=term
 
 soak: set-up-dev openblas ## Mistreat servers for as long as it takes: the long form of tests/reliability
-	CORTEX_SOAK=1 $(BIN)/python -m pytest tests/reliability -o faulthandler_timeout=7200
+	CORTEX_SOAK=1 $(BIN)/python -m pytest tests/reliability tests/domain/use_cases/test_agent_run_histories.py -o faulthandler_timeout=7200
 
 schemas: set-up-dev openblas ## Have the starter model fill all two hundred JSON Schemas of tests/adapters/mlx/schemas.py
 	CORTEX_ALL_SCHEMAS=1 $(BIN)/python -m pytest tests/adapters/mlx/test_schemas.py -o faulthandler_timeout=7200

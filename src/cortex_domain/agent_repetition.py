@@ -1,6 +1,7 @@
 """Notices when a model makes the same call again and again, as small ones do."""
 
 import json
+from itertools import takewhile
 from typing import Final
 
 from cortex_domain.agent_run_fold import read_arguments
@@ -23,12 +24,7 @@ def repetition(state: AgentRunState, call: AgentCall, /, *, is_idempotent: bool)
 
 
 def _calls_before(state: AgentRunState, call: AgentCall) -> list[AgentCall]:
-    before: list[AgentCall] = []
-    for other in state.calls.values():
-        if other.id == call.id:
-            break
-        before.append(other)
-    return before
+    return list(takewhile(lambda other: other.id != call.id, state.calls.values()))
 
 
 def _key(call: AgentCall) -> tuple[str, str]:

@@ -157,7 +157,9 @@ class AgentRunState:
 
     @property
     def pending_approvals(self) -> tuple[ApprovalRequested, ...]:
-        """What somebody has to decide, in the order of the calls."""
+        """What somebody has to decide, in the order of the calls; nothing once the run is over."""
+        if self.finished is not None:
+            return ()
         waiting = (call for call in self.open_calls if call.status is AgentCallStatus.WAITING_FOR_APPROVAL)
         return tuple(call.approval for call in waiting if call.approval is not None)
 

@@ -246,7 +246,7 @@ def _why_not(state: AgentRunState, call: AgentCall, toolbox: AgentToolbox) -> To
         )
     if toolbox.permission(tool, after_untrusted=False) is ToolPermission.DENY:
         return ToolError(code="tool_denied", message=f"The tool {call.name!r} may not be used here.")
-    if not call.has_begun and (call.id in _over_budget(state) or _is_without_tools(state)):
+    if not call.has_begun and _is_beyond_budgets(state, call, toolbox):
         return ToolError(code="budget_exhausted", message="No more tools may be used. Answer with what there is.")
     return None
 
@@ -259,15 +259,20 @@ def _denial(call: AgentCall) -> ToolError:
     return ToolError(code="denied", message=f"A person did not allow this. {reason}".strip())
 
 
+def _is_beyond_budgets(state: AgentRunState, call: AgentCall, toolbox: AgentToolbox) -> bool:
+    """Whether there is nothing left for a call; another agent takes a step at least, and one is needed to answer."""
+    steps_left = state.started.agent.budgets.steps - state.usage.steps
+    has_no_step = call.name in toolbox.sub_agents and steps_left < 2
+    return (
+        has_no_step or call.id in _over_budget(state) or (state.last_turn is not None and state.last_turn.without_tools)
+    )
+
+
 def _over_budget(state: AgentRunState) -> frozenset[str]:
     """The open calls that go beyond the budget, by their order."""
     room = max(0, state.started.agent.budgets.tool_calls - state.usage.tool_calls)
     fresh = [call.id for call in state.open_calls if not call.has_begun and call.problem is None]
     return frozenset(fresh[room:])
-
-
-def _is_without_tools(state: AgentRunState) -> bool:
-    return state.last_turn is not None and state.last_turn.without_tools
 
 
 def _request(state: AgentRunState, call: AgentCall, toolbox: AgentToolbox) -> ApprovalRequested | None:

@@ -1,6 +1,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cortex_domain.agent_run_events import (
     AgentReasoningDelta,
@@ -22,7 +24,7 @@ from cortex_domain.agent_run_events import (
     SubRunStarted,
     SubRunWaiting,
 )
-from cortex_domain.agent_run_fold import fold, read_arguments
+from cortex_domain.agent_run_fold import after, fold, read_arguments
 from cortex_domain.agent_run_state import AgentCallStatus
 from cortex_domain.errors import ContractViolationError
 from cortex_domain.tool_execution import ToolProgress
@@ -197,6 +199,39 @@ def test_the_end_says_how_the_run_is() -> None:
 def test_events_out_of_place_are_refused(events: tuple[AgentRunEvent, ...]) -> None:
     with pytest.raises(ContractViolationError):
         state_of(*events)
+
+
+EVENTS = st.sampled_from(
+    [
+        *turn_of(CALL, OTHER),
+        *turn_of(turn=2),
+        AgentRunResumed(),
+        AgentTextDelta(turn=1, text="I dig."),
+        ASKED,
+        _given(ApprovalDecision.APPROVED),
+        _given(ApprovalDecision.DENIED),
+        start_of(CALL),
+        result_of(CALL),
+        result_of(OTHER),
+        end_of(),
+    ]
+)
+
+
+@given(events=st.lists(EVENTS, max_size=20))
+def test_any_events_are_a_log_or_refused_and_a_log_is_the_sum_of_its_parts(events: list[AgentRunEvent]) -> None:
+    state, told = state_of(), 0
+    for event in events:
+        try:
+            state = after(state, AgentRunRecord(sequence=state.last_sequence + 1, at_s=200.0, event=event))
+        except ContractViolationError:
+            continue
+        told += 1
+        assert state.last_sequence == told + 1
+        assert all(not call.is_settled for call in state.open_calls)
+        assert (state.status is AgentRunStatus.COMPLETED) == (state.finished is not None)
+        assert {call_id for turn in state.turns for call_id in turn.call_ids} == set(state.calls)
+    assert state.usage.steps == len(state.finished_turns)
 
 
 @pytest.mark.parametrize(

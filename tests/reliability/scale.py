@@ -19,6 +19,8 @@ class Scale:
         gap_rounds: How often gaps with and without slow readers are compared.
         floods: Connections that flood the server.
         kills: How often the worker is killed.
+        agent_kills: How often a program that works on agent runs is killed.
+        agent_runs: Agent runs in which anything may happen, in one process.
         cancels: Generations that are started and cancelled.
         warm_up_requests: Requests before anything is measured.
         requests: Requests whose memory is measured.
@@ -32,6 +34,8 @@ class Scale:
     gap_rounds: int
     floods: int
     kills: int
+    agent_kills: int
+    agent_runs: int
     cancels: int
     warm_up_requests: int
     requests: int
@@ -46,6 +50,8 @@ SHORT: Final = Scale(
     gap_rounds=1,
     floods=6,
     kills=3,
+    agent_kills=6,
+    agent_runs=250,
     cancels=60,
     warm_up_requests=2_000,
     requests=2_000,
@@ -59,6 +65,8 @@ LONG: Final = Scale(
     gap_rounds=5,
     floods=150,
     kills=100,
+    agent_kills=200,
+    agent_runs=5_000,
     cancels=1_000,
     warm_up_requests=5_000,
     requests=100_000,

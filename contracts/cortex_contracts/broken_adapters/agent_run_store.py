@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 
 from cortex_contracts.agent_run_store import AgentRunStoreHarness
@@ -152,16 +152,10 @@ class _SharesClaims(_Passing):
 
     @asynccontextmanager
     async def _claiming(self, run_id: str) -> AsyncIterator[None]:
-        claim = super().claim(run_id)
-        try:
-            await claim.__aenter__()
-        except AgentRunBusyError:
+        async with AsyncExitStack() as stack:
+            with suppress(AgentRunBusyError):
+                await stack.enter_async_context(super().claim(run_id))
             yield
-            return
-        try:
-            yield
-        finally:
-            await claim.__aexit__(None, None, None)
 
 
 class _DeletesWhatIsClaimed(_Passing):

@@ -1,9 +1,11 @@
 """Use case: decide on a tool call that an agent run waits for."""
 
+import json
+
 from cortex_domain.agent_run_events import ApprovalGiven
 from cortex_domain.agent_run_log import AgentRunLog, Tell
 from cortex_domain.agent_run_state import AgentRunState
-from cortex_domain.errors import AgentRunConflictError, ApprovalNotPendingError
+from cortex_domain.errors import AgentRunConflictError, ApprovalNotPendingError, InvalidRequestError
 from cortex_domain.ports import AgentRunStore, Clock
 
 
@@ -26,10 +28,12 @@ class DecideApproval:
             tell: Is told of the new record.
 
         Raises:
+            InvalidRequestError: The arguments or the reason are not JSON in valid Unicode.
             AgentRunNotFoundError: There is no such run of this owner.
             ApprovalNotPendingError: The call waits for no decision.
             StorageError: It cannot be written down.
         """
+        _require_json(decision)
         while True:
             log = await AgentRunLog.open(run_id, store=self._store, clock=self._clock, tell=tell, owner=owner)
             _require_pending(log.state, decision.call_id)
@@ -40,7 +44,16 @@ class DecideApproval:
             return log.state
 
 
+def _require_json(decision: ApprovalGiven) -> None:
+    """What a log cannot hold must not get into it, or the run could not go on."""
+    given = {"reason": decision.reason, "arguments": None if decision.arguments is None else dict(decision.arguments)}
+    for parameter, value in given.items():
+        try:
+            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        except (TypeError, ValueError, RecursionError):
+            raise InvalidRequestError(f"The {parameter} are not JSON in valid Unicode.", parameter=parameter) from None
+
+
 def _require_pending(state: AgentRunState, call_id: str) -> None:
-    is_pending = any(request.call_id == call_id for request in state.pending_approvals)
-    if state.finished is not None or not is_pending:
+    if all(request.call_id != call_id for request in state.pending_approvals):
         raise ApprovalNotPendingError(run_id=state.started.run_id, call_id=call_id)

@@ -10,19 +10,24 @@ from cortex_domain.agent_run_events import (
     ApprovalDecision,
     ApprovalReason,
     BudgetWarning,
+    ModelTurnFinished,
+    ModelTurnStarted,
 )
 from cortex_domain.agent_run_fold import fold
+from cortex_domain.agent_run_log import AgentRunLog
 from cortex_domain.agent_run_state import AgentRunState
 from cortex_domain.agents import AgentBudgets, AgentDefinition
 from cortex_domain.errors import (
     AgentRunBusyError,
     AgentRunNotFoundError,
     ApprovalNotPendingError,
+    DeadlineExceededError,
     GeneratorBusyError,
     InvalidRequestError,
     ShuttingDownError,
     ToolFailedError,
 )
+from cortex_domain.generation import FinishReason
 from cortex_domain.output_constraints import JsonSchemaOutput
 from cortex_domain.tool_execution import ToolOutput, ToolText
 from cortex_domain.tool_policy import ToolPermission, ToolPolicy
@@ -187,6 +192,59 @@ async def test_only_what_waits_can_be_decided_and_only_once() -> None:
         await bench.decide(run_id, "call_1_1")
     with pytest.raises(AgentRunNotFoundError):
         await bench.decide("run_0", "call_1_1")
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [("reason", "\ud800"), ("arguments", {"n": float("nan")}), ("arguments", {"n": {1}}), ("arguments", {"\udfff": 1})],
+)
+async def test_a_decision_that_no_log_can_hold_is_refused(parameter: str, value: Any) -> None:
+    bench = AgentBench(script=[calling(to("write")), "Written."])
+    run_id = (await bench.run()).started.run_id
+    with pytest.raises(InvalidRequestError) as caught:
+        await bench.decide(run_id, "call_1_1", ApprovalDecision.EDITED, **{"arguments": {}, parameter: value})
+    assert caught.value.parameter == parameter
+    assert (await bench.get_run(run_id, owner="me")).status is WAITING
+
+
+async def test_decisions_and_the_end_may_come_at_the_same_time() -> None:
+    bench = AgentBench(script=[calling(to("write"), to("write", n=2)), "Written."])
+    run_id = (await bench.run()).started.run_id
+    await asyncio.gather(
+        bench.decide(run_id, "call_1_1"),
+        bench.decide(run_id, "call_1_2"),
+        bench.decide(run_id, "call_1_2"),
+        return_exceptions=True,
+    )
+    assert not (await bench.get_run(run_id, owner="me")).pending_approvals
+    states = await asyncio.gather(*(bench.cancel(run_id) for _ in range(3)))
+    assert {state.status for state in states} == {CANCELLED}
+    assert (await bench.types(run_id)).count("approval_given") == 2
+    assert (await bench.types(run_id)).count("run_finished") == 1
+
+
+async def test_an_agent_with_one_step_left_asks_nobody() -> None:
+    bench = AgentBench(script=[calling(to("ask_rat", task="Look."))], agents=[replace(MOLE, name="rat")])
+    state = await bench.run(replace(MOLE, sub_agents=("rat",), budgets=AgentBudgets(steps=1)))
+    assert (errors(state), state.usage.steps) == (["budget_exhausted"], 1)
+
+
+async def test_steps_are_left_out_when_nothing_else_is_left_to_leave_out() -> None:
+    long_talk = calling(to("look", n=1), text="word " * 200)
+    bench = AgentBench(script=[long_talk, calling(to("dig"), text="word " * 200), "Done."], context_window=300)
+    state = await bench.run()
+    assert (end(state), state.left_out_turns) == ((DONE, None, "Done."), 1)
+
+
+async def test_a_call_without_even_a_name_is_asked_for_again() -> None:
+    cut = ModelTurnFinished(
+        turn=1, finish_reason=FinishReason.LENGTH, prompt_tokens=1, completion_tokens=1, problem="It has no name."
+    )
+    bench = AgentBench(script=["Done."])
+    run_id = await bench.start()
+    log = await AgentRunLog.open(run_id, store=bench.store, clock=bench.clock, tell=bench.tell)
+    await log.append(ModelTurnStarted(turn=1), cut)
+    assert end(await bench.work(run_id)) == (DONE, None, "Done.")
 
 
 async def test_a_decision_that_comes_while_others_work_is_taken_up() -> None:
@@ -494,6 +552,20 @@ async def test_a_model_that_stays_busy_ends_the_run() -> None:
 async def test_a_request_that_is_refused_ends_the_run() -> None:
     state = await AgentBench(script=[ScriptedReply(refusal=InvalidRequestError("No."))]).run()
     assert end(state)[:2] == (FAILED, "invalid_request")
+
+
+async def test_a_deadline_that_passes_before_the_model_begins_ends_the_run() -> None:
+    late = ScriptedReply(refusal=DeadlineExceededError())
+    assert end(await AgentBench(script=[late]).run(replace(MOLE, budgets=AgentBudgets(seconds=5.0))))[:2] == (
+        EXHAUSTED,
+        "seconds",
+    )
+
+
+async def test_arguments_that_no_tool_can_be_told_go_back_to_the_model() -> None:
+    bench = AgentBench(script=[calling(ScriptedToolCall(name="dig", arguments=('{"n": NaN}',))), "Again."])
+    assert errors(await bench.run()) == ["invalid_arguments"]
+    assert not bench.fake_tools.uses
 
 
 async def test_a_run_outlives_the_stopping_of_cortex() -> None:
