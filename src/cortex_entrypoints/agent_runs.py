@@ -7,7 +7,7 @@ again; what waits for a person takes no task.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Final
 
@@ -15,7 +15,9 @@ from cortex_domain.agent_run_events import (
     AgentRunFinished,
     AgentRunRecord,
     AgentRunStatus,
+    AgentRunSummary,
     ApprovalGiven,
+    ModelTurnStarted,
 )
 from cortex_domain.agent_run_state import AgentRunState
 from cortex_domain.agents import AgentDefinition
@@ -72,6 +74,7 @@ class AgentRuns:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._woken: set[str] = set()
         self._listeners: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._is_draining = False
         self._is_stopping = False
 
     @property
@@ -91,12 +94,21 @@ class AgentRuns:
                 self.wake(summary.run_id)
             before = page[-1].run_id
 
+    async def drain(self, grace_s: float, /) -> None:
+        """Begins nothing new, and lets each run come to where nothing is lost: before the model's next step.
+
+        Args:
+            grace_s: Seconds for that; what a run is at then is cut by `stop`.
+        """
+        self._is_draining = True
+        if self._tasks:
+            await asyncio.wait(list(self._tasks.values()), timeout=grace_s)
+        self._tell_all_to_leave()
+
     async def stop(self) -> None:
         """Stops working, at once and whatever each run is at; await it once."""
-        self._is_stopping = True
-        for listeners in self._listeners.values():
-            for news in listeners:
-                news.set()
+        self._is_draining = True
+        self._tell_all_to_leave()
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -111,7 +123,7 @@ class AgentRuns:
             ShuttingDownError: Cortex stops.
             StorageError: It cannot be written down.
         """
-        if self._is_stopping:
+        if self._is_draining:
             raise ShuttingDownError("Cortex is stopping and begins nothing new.")
         if self.live_runs >= MOST_WAITING:
             raise GeneratorBusyError(f"{MOST_WAITING} agent runs are at work already.", retry_after_s=LONGEST_PAUSE_S)
@@ -119,9 +131,20 @@ class AgentRuns:
         self.wake(state.started.run_id)
         return state
 
+    async def list_runs(
+        self,
+        *,
+        owner: str | None,
+        statuses: Collection[AgentRunStatus] | None = None,
+        before: str | None = None,
+        limit: int,
+    ) -> Sequence[AgentRunSummary]:
+        """Lists runs, the one that was begun last first; see `AgentRunStore.list_runs`."""
+        return await self._store.list_runs(owner=owner, statuses=statuses, before=before, limit=limit)
+
     def wake(self, run_id: str, /) -> None:
         """Has a run worked on, unless there is nothing to do; what is being worked on is looked at once more."""
-        if self._is_stopping:
+        if self._is_draining:
             return
         self._woken.add(run_id)
         if run_id not in self._tasks:
@@ -258,9 +281,18 @@ class AgentRuns:
         if state.finished is not None and parent_id is not None:
             self.wake(parent_id)
 
-    def _tell(self, run_id: str, record: AgentRunRecord) -> None:  # noqa: ARG002 - listeners read it in the store
+    def _tell_all_to_leave(self) -> None:
+        self._is_stopping = True
+        for listeners in self._listeners.values():
+            for news in listeners:
+                news.set()
+
+    def _tell(self, run_id: str, record: AgentRunRecord) -> None:
+        """Has listeners look into the store. A run that is told of a next step while Cortex stops does not take it."""
         for news in self._listeners.get(run_id, ()):
             news.set()
+        if self._is_draining and isinstance(record.event, ModelTurnStarted):
+            raise ShuttingDownError("Cortex is stopping; the run goes on when it is started again.")
 
 
 class _Listening:

@@ -15,7 +15,7 @@ from cortex_entrypoints.settings import Settings
 
 def main() -> None:
     """Writes the file that the command line names."""
-    settings = Settings(default_model="fake/echo")
+    settings = Settings(default_model="fake/echo", enable_agents=True)
     app = create_app(build_container(settings).cortex(), settings)
     Path(sys.argv[1]).write_text(asyncio.run(openapi_text(app)), encoding="utf-8")
 

@@ -93,7 +93,7 @@ async def test_names_that_mean_nothing_are_found() -> None:
 
 def test_without_flags_there_is_nothing_built_in() -> None:
     sources = build_tool_sources(Settings(), [])
-    assert features_of(sources) == frozenset()
+    assert features_of(Settings(), sources) == frozenset()
 
 
 class _Part:

@@ -61,9 +61,10 @@ def combine_tools(sources: Sequence[ToolSource]) -> ToolProvider:
     return CombinedToolProvider([source.provider for source in sources])
 
 
-def features_of(sources: Sequence[ToolSource]) -> frozenset[str]:
-    """Names the features that these sources are."""
-    return frozenset(source.feature for source in sources if source.feature is not None)
+def features_of(settings: Settings, sources: Sequence[ToolSource]) -> frozenset[str]:
+    """Names the features that are there: agents, and what these sources are."""
+    tools = frozenset[str](source.feature for source in sources if source.feature is not None)
+    return tools | {"agents"} if settings.enable_agents else tools
 
 
 def tool_policy(settings: Settings) -> ToolPolicy:

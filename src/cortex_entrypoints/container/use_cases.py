@@ -117,7 +117,7 @@ class CortexContainer(containers.DeclarativeContainer):
     tool_sources = providers.Singleton(build_tool_sources, settings, given_tools)
     tool_provider = providers.Singleton(combine_tools, tool_sources)
     tool_policy = providers.Singleton(tool_policy, settings)
-    features = providers.Singleton(features_of, tool_sources)
+    features = providers.Singleton(features_of, settings, tool_sources)
     tool_tally = providers.Singleton(ToolTally)
     use_tool = providers.Singleton(
         UseTool,

@@ -10,6 +10,8 @@ from quart_cors import cors
 from quart_schema import QuartSchema
 
 from cortex_entrypoints.cortex import Cortex
+from cortex_entrypoints.http.agent_routes import agent_routes
+from cortex_entrypoints.http.agent_run_routes import agent_run_routes
 from cortex_entrypoints.http.anthropic.routes import anthropic_routes
 from cortex_entrypoints.http.asgi_connections import install_connections
 from cortex_entrypoints.http.chat_routes import chat_routes
@@ -36,6 +38,7 @@ from cortex_entrypoints.http.origin_check import OriginCheck
 from cortex_entrypoints.http.request_bodies import ChatDefaults
 from cortex_entrypoints.http.request_reading import BODY_PATIENCE_S, MAX_BODY_BYTES, finish_upload
 from cortex_entrypoints.http.request_watch import watch_requests
+from cortex_entrypoints.http.socket_agents import SocketAgents
 from cortex_entrypoints.http.tool_routes import tool_routes
 from cortex_entrypoints.missing_packages import missing_package
 from cortex_entrypoints.observation.metrics import Metrics
@@ -110,11 +113,16 @@ def _register_routes(app: Quart, cortex: Cortex, settings: Settings, in_flight: 
         max_bytes=settings.resume_memory_mb * _BYTES_PER_MB,
     )
     app.after_serving(generations.close)
-    app.register_blueprint(chat_routes(cortex, defaults, in_flight, generations))
+    agents = SocketAgents(registry=cortex.agent_registry, runs=cortex.agent_runs) if settings.enable_agents else None
+    app.register_blueprint(chat_routes(cortex, defaults, in_flight, generations, agents=agents))
     app.register_blueprint(generation_routes(generations, in_flight))
     app.register_blueprint(openai_routes(cortex, defaults, in_flight, log_refusals=settings.debug))
     app.register_blueprint(response_routes(cortex, defaults, in_flight, log_refusals=settings.debug))
     app.register_blueprint(anthropic_routes(cortex, defaults, in_flight, log_refusals=settings.debug))
+    if agents is not None:
+        app.register_blueprint(agent_routes(cortex.agent_registry, cortex.tool_provider, in_flight))
+        app.register_blueprint(agent_run_routes(cortex, in_flight))
+        app.before_serving(cortex.agent_runs.resume_all)
     app.register_blueprint(tool_routes(cortex, in_flight))
     app.register_blueprint(dialect_model_routes(cortex, log_refusals=settings.debug))
     app.register_blueprint(documentation_routes())

@@ -33,6 +33,7 @@ from cortex_entrypoints.http.operation_notes import OperationNotes, documented
 from cortex_entrypoints.http.request_bodies import ChatBody, ChatDefaults
 from cortex_entrypoints.http.request_reading import read_body
 from cortex_entrypoints.http.response_bodies import ChatCompletion
+from cortex_entrypoints.http.socket_agents import SocketAgents
 from cortex_entrypoints.http.tool_chat_answers import collect_tool_chat
 
 CHAT_ERRORS = (
@@ -54,8 +55,23 @@ CHAT_ERRORS = (
 )
 
 
-def chat_routes(cortex: Cortex, defaults: ChatDefaults, in_flight: InFlight, generations: Generations) -> Blueprint:
-    """Builds the routes below `/api/chat`."""
+def chat_routes(
+    cortex: Cortex,
+    defaults: ChatDefaults,
+    in_flight: InFlight,
+    generations: Generations,
+    *,
+    agents: SocketAgents | None,
+) -> Blueprint:
+    """Builds the routes below `/api/chat`.
+
+    Args:
+        cortex: The use cases.
+        defaults: What a chat gets that leaves something open.
+        in_flight: Lets work in and ends it when the server stops.
+        generations: Keeps what is streamed.
+        agents: What the WebSocket runs besides chats; None when agents are switched off.
+    """
     routes = Blueprint("chat", __name__, url_prefix="/api/chat")
 
     @routes.post("/completions")
@@ -86,7 +102,9 @@ def chat_routes(cortex: Cortex, defaults: ChatDefaults, in_flight: InFlight, gen
     @cors_exempt
     async def chat_socket() -> None:
         """Runs chats over one connection; see docs/websocket.md."""
-        socket = ChatSocket(unproxied(websocket), generations=generations, defaults=defaults, in_flight=in_flight)
+        socket = ChatSocket(
+            unproxied(websocket), generations=generations, defaults=defaults, in_flight=in_flight, agents=agents
+        )
         await socket.serve()
 
     return routes

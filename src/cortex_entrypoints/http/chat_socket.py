@@ -9,9 +9,10 @@ An error event with a `request_id` ends that chat. One without is about a messag
 import asyncio
 import logging
 import uuid
+from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from quart import Websocket
 
@@ -25,16 +26,22 @@ from cortex_entrypoints.http.in_flight import InFlight
 from cortex_entrypoints.http.json_parsing import parse_json
 from cortex_entrypoints.http.request_bodies import ChatDefaults
 from cortex_entrypoints.http.response_bodies import ErrorEvent
+from cortex_entrypoints.http.socket_agents import SocketAgents
 from cortex_entrypoints.http.socket_chat import SocketChat
 from cortex_entrypoints.http.socket_messages import (
+    AgentSocketMessage,
     CancelMessage,
     ChatMessage,
+    DecideMessage,
+    FollowMessage,
     PingMessage,
     ResumeMessage,
+    RunMessage,
     SocketMessage,
     chat_id_of,
     validate_message,
 )
+from cortex_entrypoints.http.socket_run import BeginRun, SocketRun
 from cortex_entrypoints.observation.request_ids import REQUEST_ID_HEADER, current_request_id
 
 logger = logging.getLogger(__name__)
@@ -54,17 +61,25 @@ class ChatSocket:
         generations: Begins, continues and cancels what the chats are answered with.
         defaults: What a chat gets that leaves something open.
         in_flight: Lets chats in and ends them when the server stops.
+        agents: Runs agents; None when they are switched off.
     """
 
     def __init__(
-        self, websocket: Websocket, *, generations: Generations, defaults: ChatDefaults, in_flight: InFlight
+        self,
+        websocket: Websocket,
+        *,
+        generations: Generations,
+        defaults: ChatDefaults,
+        in_flight: InFlight,
+        agents: SocketAgents | None,
     ) -> None:
         self._websocket = websocket
         self._generations = generations
         self._defaults = defaults
         self._in_flight = in_flight
         self._outbox: asyncio.Queue[str] = asyncio.Queue(_OUTBOUND_MESSAGES)
-        self._chats: dict[str, SocketChat] = {}
+        self._agents = agents
+        self._chats: dict[str, SocketChat | SocketRun] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._tasks = asyncio.TaskGroup()
 
@@ -110,7 +125,7 @@ class ChatSocket:
         value: object = None
         try:
             value = parse_json(data)
-            await self._act_on(validate_message(value))
+            await self._act_on(validate_message(value, has_agents=self._agents is not None))
         except CortexError as error:
             request_id = chat_id_of(value)
             await self._send_error(error, request_id=None if request_id in self._chats else request_id)
@@ -127,20 +142,44 @@ class ChatSocket:
                 self._start_chat(message.request_id, generation_id, reading, begin=begin)
             case CancelMessage(request_id=request_id):
                 await self._cancel_chat(request_id)
+            case RunMessage() | FollowMessage() | DecideMessage():
+                assert self._agents is not None
+                await self._act_on_runs(message, self._agents)
             case PingMessage():
                 await self._outbox.put(encode_fields({"type": "pong"}))
+
+    async def _act_on_runs(self, message: AgentSocketMessage, agents: SocketAgents) -> None:
+        match message:
+            case RunMessage():
+                self._start_run(message.request_id, agents, partial(agents.begin, message), after=0)
+            case FollowMessage(run_id=run_id, last_sequence=last_sequence):
+                self._start_run(message.request_id, agents, partial(agents.find, run_id), after=last_sequence or 0)
+            case DecideMessage(run_id=run_id, call_id=call_id):
+                await agents.runs.decide(run_id, message.to_domain(call_id), owner=None)
 
     def _start_chat(
         self, request_id: str | None, generation_id: str, reading: AbstractAsyncContextManager[LogReader], *, begin: int
     ) -> None:
+        request_id = self._free_id(request_id)
+        chat = SocketChat(request_id, generation_id, generations=self._generations, send=self._outbox.put, begin=begin)
+        self._start(request_id, chat, chat.run(reading, in_flight=self._in_flight))
+
+    def _start_run(self, request_id: str | None, agents: SocketAgents, begin: BeginRun, *, after: int) -> None:
+        request_id = self._free_id(request_id)
+        run = SocketRun(request_id, begin=begin, after=after, runs=agents.runs, send=self._outbox.put)
+        self._start(request_id, run, run.run(in_flight=self._in_flight))
+
+    def _free_id(self, request_id: str | None) -> str:
         request_id = request_id or f"req_{uuid.uuid4().hex}"
         if request_id in self._chats:
             raise DuplicateRequestIdError(request_id=request_id)
         if len(self._chats) >= MAX_CHATS:
             raise TooManyChatsError(limit=MAX_CHATS)
-        chat = SocketChat(request_id, generation_id, generations=self._generations, send=self._outbox.put, begin=begin)
+        return request_id
+
+    def _start(self, request_id: str, chat: SocketChat | SocketRun, running: Coroutine[Any, Any, None]) -> None:
         self._chats[request_id] = chat
-        task = self._tasks.create_task(chat.run(reading, in_flight=self._in_flight))
+        task = self._tasks.create_task(running)
         self._running.add(task)
         task.add_done_callback(partial(self._forget, request_id))
 

@@ -62,6 +62,21 @@ _PATH_PARAMETERS: Final[Mapping[str, dict[str, Any]]] = {
         "schema": {"type": "string", "pattern": MODEL_ID_PATTERN},
         "example": "HuggingFaceTB__SmolLM2-135M-Instruct",
     },
+    "agent_name": {
+        "description": "Name of an agent.",
+        "schema": {"type": "string", "pattern": "^[^/]+$"},
+        "example": "assistant",
+    },
+    "run_id": {
+        "description": "Id of an agent run.",
+        "schema": {"type": "string", "pattern": "^[^/]+$"},
+        "example": "run_9f1c5a3e7b2d4c6f8a0b1c2d3e4f5a6b",
+    },
+    "call_id": {
+        "description": "Id of a call that waits for a decision.",
+        "schema": {"type": "string", "pattern": "^[^/]+$"},
+        "example": "call_9f1c5a3e7b2d4c6f8a0b1c2d3e4f5a6b",
+    },
     "tool_name": {
         "description": "Name of a tool.",
         "schema": {"type": "string", "pattern": "^[^/]+$"},
@@ -151,7 +166,7 @@ class ApiDescription(OpenAPIProvider):
 
     def _success(self, notes: OperationNotes) -> dict[str, Any]:
         if notes.events is not None:
-            return self._event_stream(notes.events)
+            return self._event_stream(notes)
         if notes.answer is None:
             return {"description": "Done."}
         content = {"application/json": {"schema": self._ref(notes.answer)}}
@@ -175,11 +190,11 @@ class ApiDescription(OpenAPIProvider):
             }
         return response
 
-    def _event_stream(self, events: object) -> dict[str, Any]:
-        kinds = (*get_args(events), ErrorEvent)
+    def _event_stream(self, notes: OperationNotes) -> dict[str, Any]:
+        kinds = (*get_args(notes.events), ErrorEvent)
         frame = {
             "type": "object",
-            "description": "One frame. The last one is exactly one `done`, or one `error`.",
+            "description": f"One frame. The last one is exactly one `{notes.last_event}`, or one `error`.",
             "required": ["event", "id", "data"],
             "properties": {
                 "event": {"type": "string", "enum": _names(kinds)},

@@ -25,6 +25,7 @@ class OperationNotes:
         answer: Type of its JSON answer; None has none.
         status: Status of a success.
         events: Union of the events that it streams; None streams none.
+        last_event: What the last one is called, unless the stream fails.
         chunks: Type of what it streams instead of its answer when the body asks for that; None never does.
         answer_events: Union of the named events that it streams instead of its answer when the body asks for that; None
             never does.
@@ -41,6 +42,7 @@ class OperationNotes:
     answer: Any = None
     status: int = 200
     events: Any = None
+    last_event: str = "done"
     chunks: Any = None
     answer_events: Any = None
     parameters: tuple[Mapping[str, Any], ...] = ()

@@ -80,7 +80,9 @@ async def serve_until(
         on_listening(url)
     try:
         await _first_of(server, stop)
-        await in_flight.drain(settings.shutdown_grace_s)
+        await asyncio.gather(
+            in_flight.drain(settings.shutdown_grace_s), cortex.agent_runs.drain(settings.shutdown_grace_s)
+        )
     finally:
         closing.set()
         await _close(server)

@@ -217,10 +217,12 @@ async def live_server(*, adapters: FakeAdapters | None = None, **settings: Any) 
     listener, stop = open_listener("127.0.0.1", 0), asyncio.Event()
     port: int = listener.getsockname()[1]
     chosen = Settings(**{"shutdown_grace_s": 5.0, **settings})
-    ended = asyncio.create_task(serve_until(stop, adapters.wire(), chosen, listener=listener))
+    cortex = adapters.wire()
+    ended = asyncio.create_task(serve_until(stop, cortex, chosen, listener=listener))
     try:
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:
             yield LiveServer(port=port, adapters=adapters, client=client, stop=stop, ended=ended)
     finally:
         stop.set()
         await ended
+        await cortex.agent_runs.stop()

@@ -30,18 +30,26 @@ def description() -> dict[str, Any]:
 
 
 async def test_the_committed_description_is_that_of_the_code() -> None:
-    text = await openapi_text(create_app(FakeAdapters().wire(), Settings(port=0)))
+    text = await openapi_text(create_app(FakeAdapters().wire(), Settings(port=0, enable_agents=True)))
     assert text == COMMITTED.read_text(encoding="utf-8"), (
         "Run: python -m cortex_entrypoints.write_openapi contracts/api/openapi.json"
     )
 
 
-async def test_the_served_description_is_that_of_the_code(server: LiveServer, description: dict[str, Any]) -> None:
-    assert (await server.client.get("/openapi.json")).json() == description
+async def test_the_served_description_is_that_of_the_code(description: dict[str, Any]) -> None:
+    async with live_server(enable_agents=True) as server:
+        assert (await server.client.get("/openapi.json")).json() == description
+
+
+async def test_what_is_switched_off_is_not_described(server: LiveServer, description: dict[str, Any]) -> None:
+    served = (await server.client.get("/openapi.json")).json()
+    agents = {path for path in description["paths"] if path.startswith("/api/agent")}
+    assert agents
+    assert served["paths"].keys() == description["paths"].keys() - agents
 
 
 def test_every_api_route_is_described() -> None:
-    app = create_app(FakeAdapters().wire(), Settings(port=0))
+    app = create_app(FakeAdapters().wire(), Settings(port=0, enable_agents=True))
     for rule in app.url_map.iter_rules():
         is_api = rule.rule.startswith(("/api", "/v1")) and not rule.websocket
         assert (notes_of(app.view_functions[rule.endpoint]) is not None) == (is_api or rule.rule == "/"), rule
