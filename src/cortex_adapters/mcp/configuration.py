@@ -146,6 +146,18 @@ class _ServerEntry(BaseModel):
 class _File(BaseModel):
     servers: dict[str, _ServerEntry] = Field(alias="mcpServers")
 
+    @field_validator("servers", mode="before")
+    @classmethod
+    def _without_disabled(cls, servers: Any) -> Any:  # noqa: ANN401 - whatever the file says
+        """What is switched off may be of a kind that only other programs know."""
+        if not isinstance(servers, dict):
+            return servers
+        return {name: entry for name, entry in servers.items() if not _is_disabled(entry)}
+
+
+def _is_disabled(entry: object) -> bool:
+    return isinstance(entry, dict) and entry.get("disabled") is True
+
 
 _ANY_JSON = TypeAdapter(dict[str, Any])
 
@@ -163,9 +175,7 @@ def read_mcp_configuration(path: Path, environment: Mapping[str, str] | None = N
     document = _ANY_JSON.validate_python(_parsed(path))
     entries = _validated(path, document)
     return tuple(
-        _server(name, entry, os.environ if environment is None else environment)
-        for name, entry in entries.items()
-        if not entry.disabled
+        _server(name, entry, os.environ if environment is None else environment) for name, entry in entries.items()
     )
 
 

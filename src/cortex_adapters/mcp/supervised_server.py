@@ -123,8 +123,6 @@ class SupervisedServer:
         except Exception as exc:  # whatever a foreign server makes the SDK raise is this server's problem alone
             logger.debug("Supervising the MCP server %r failed", self.server.name, exc_info=exc)
             self._note_problem(f"{type(exc).__name__}: {exc}")
-        finally:
-            self._session, self.tools = None, {}
 
     async def _serve(self) -> None:
         """Keeps a session open until its server is gone, which is raised."""
@@ -132,12 +130,18 @@ class SupervisedServer:
             asyncio.timeout(START_PATIENCE_S) as starting,
             opened_session(self.server, version=self._version) as session,
         ):
-            while True:
-                session.has_news.clear()
-                self.tools = await asyncio.to_thread(offered_tools, self.server, await session.tools())
-                starting.reschedule(None)
-                self._note_ready(session)
-                await self._news(session)
+            try:
+                await self._offer(session, starting)
+            finally:  # before the session is closed, which takes a while
+                self._session, self.tools = None, {}
+
+    async def _offer(self, session: ServerSession, starting: asyncio.Timeout) -> None:
+        while True:
+            session.has_news.clear()
+            self.tools = await asyncio.to_thread(offered_tools, self.server, await session.tools())
+            starting.reschedule(None)
+            self._note_ready(session)
+            await self._news(session)
 
     async def _news(self, session: ServerSession) -> None:
         relisting_s = _RELISTING_S if isinstance(self.server.connection, HttpConnection) else None

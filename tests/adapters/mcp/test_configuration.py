@@ -46,7 +46,7 @@ def test_the_operator_says_what_to_think_of_a_server(tmp_path: Path) -> None:
         "trust_annotations": True,
         "tools": {"search": {"effects": [], "idempotent": True, "timeout_s": 1.5}},
     }
-    [server] = read(tmp_path, {"notes": entry, "off": {"command": "x", "disabled": True}})
+    [server] = read(tmp_path, {"notes": entry, "off": {"type": "sse", "url": "x", "disabled": True}})
     assert server.timeout_s == 5
     assert server.effects == frozenset({ToolEffect.READS_LOCAL})
     assert server.is_trusted
