@@ -144,6 +144,9 @@ class Settings(BaseSettings):
         web_fetch_allowed_hosts: Hosts, each with a port or for all ports, whose pages may be read although they are
             not public.
         enable_code_execution: Lets models run code in a sandbox.
+        code_executor: What runs it: `monty`, a part of Python, or `process`, all of it.
+        code_python: Directory of the virtual environment that `process` takes Python and packages from; None takes the
+            Python that Cortex runs on, without packages.
         code_timeout_s: Seconds that a run of code may take.
         code_memory_mb: Megabytes that it may take.
         enable_file_operations: Lets models read and write the workspace.
@@ -261,6 +264,13 @@ class Settings(BaseSettings):
         Field(description="host names separated by commas, each alone or with a port, as in wiki.internal:8080"),
     ] = ()
     enable_code_execution: Flag = False
+    code_executor: Annotated[
+        Literal["monty", "process"], BeforeValidator(_lower), Field(description="monty or process")
+    ] = "monty"
+    code_python: Annotated[
+        Annotated[Path, AfterValidator(Path.expanduser)] | None,
+        Field(description="the path of a virtual environment's directory"),
+    ] = None
     code_timeout_s: Annotated[
         float, Field(gt=0, le=3600, allow_inf_nan=False, description="seconds, above 0, at most 3600")
     ] = 10.0

@@ -12,6 +12,7 @@ from cortex_domain.tool_policy import ToolPermission, ToolPolicy
 from cortex_entrypoints import Settings, open_cortex
 from cortex_entrypoints.cli import findings
 from cortex_entrypoints.cli.findings import Verdict
+from cortex_entrypoints.container.code_tools import build_code_executor
 
 LET = ToolTerms(policies=(ToolPolicy(tools={"run_python": ToolPermission.ALLOW}),))
 
@@ -75,3 +76,16 @@ async def test_the_doctor_says_whether_code_runs(monkeypatch: pytest.MonkeyPatch
     assert found["code"].verdict is Verdict.BROKEN
     assert "pip install" in found["code"].fact
     assert found["engine"].verdict is Verdict.GOOD
+
+
+async def test_the_process_is_for_linux(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(CodeExecutorUnavailableError, match="CODE_EXECUTOR=monty"):
+        build_code_executor(settings(code_executor="process"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it is for Linux")
+def test_without_bubblewrap_no_process_runs_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(CodeExecutorUnavailableError, match="bubblewrap"):
+        build_code_executor(settings(code_executor="process"))

@@ -1,5 +1,6 @@
 """What runs code, by the settings."""
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,7 +20,8 @@ def build_code_executor(settings: Settings) -> CodeExecutor:
     Raises:
         CodeExecutorUnavailableError: What it needs is not installed.
     """
-    return _monty(_workspace(settings))
+    workspace = _workspace(settings)
+    return _process(settings, workspace) if settings.code_executor == "process" else _monty(workspace)
 
 
 def build_code_tools(settings: Settings, executor: CodeExecutor) -> ToolProvider:
@@ -42,3 +44,12 @@ def _monty(workspace: Path | None) -> CodeExecutor:
     from cortex_adapters.monty import MontyCodeExecutor  # noqa: PLC0415
 
     return MontyCodeExecutor(workspace=workspace)
+
+
+def _process(settings: Settings, workspace: Path | None) -> CodeExecutor:
+    if sys.platform != "linux":
+        raise CodeExecutorUnavailableError("CODE_EXECUTOR=process is for Linux. Set CODE_EXECUTOR=monty.")
+    # Imported here, because few need it.
+    from cortex_adapters.process_sandbox import ProcessCodeExecutor  # noqa: PLC0415
+
+    return ProcessCodeExecutor(virtual_environment=settings.code_python, workspace=workspace)
