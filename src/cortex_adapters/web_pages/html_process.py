@@ -48,7 +48,7 @@ async def read_html(page: str, url: str, /, *, limits: ReadingLimits) -> ReadPag
         UnreadableHtmlError: It takes more, or is nothing that can be read.
     """
     try:
-        async with asyncio.timeout(limits.time_s), _reading(page, url, limits) as process:
+        async with asyncio.timeout(limits.time_s), _reading(f"{url}\n{page}", limits) as process:
             written = await _written(process, limits.text_bytes)
             status = await process.wait()
     except TimeoutError as exc:
@@ -59,9 +59,9 @@ async def read_html(page: str, url: str, /, *, limits: ReadingLimits) -> ReadPag
 
 
 @asynccontextmanager
-async def _reading(page: str, url: str, limits: ReadingLimits) -> AsyncIterator[Process]:
+async def _reading(address_and_page: str, limits: ReadingLimits) -> AsyncIterator[Process]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", _PROGRAM, url, str(limits.memory_bytes), str(ceil(limits.time_s))),
+        *(sys.executable, "-P", "-m", _PROGRAM, str(limits.memory_bytes), str(ceil(limits.time_s))),
         stdin=PIPE,
         stdout=PIPE,
         stderr=DEVNULL,
@@ -69,7 +69,7 @@ async def _reading(page: str, url: str, limits: ReadingLimits) -> AsyncIterator[
         env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PYTHONUTF8": "1"},
         start_new_session=True,  # Ctrl-C in a terminal is for the server
     )
-    feeding = asyncio.create_task(_feed(process, page))
+    feeding = asyncio.create_task(_feed(process, address_and_page))
     try:
         yield process
     finally:
@@ -79,10 +79,10 @@ async def _reading(page: str, url: str, limits: ReadingLimits) -> AsyncIterator[
         await feeding
 
 
-async def _feed(process: Process, page: str) -> None:
+async def _feed(process: Process, text: str) -> None:
     assert process.stdin is not None
     with suppress(BrokenPipeError, ConnectionResetError):  # it ended early, and its status says why
-        process.stdin.write(page.encode(errors="replace"))
+        process.stdin.write(text.encode(errors="replace"))
         await process.stdin.drain()
         process.stdin.close()
         await process.stdin.wait_closed()

@@ -1,6 +1,9 @@
 """A program that reads HTML and writes what it shows as Markdown; see `html_process`, which runs it.
 
-    python -m cortex_adapters.web_pages.html_to_markdown URL MEMORY_BYTES CPU_S < page.html > page.json
+    python -m cortex_adapters.web_pages.html_to_markdown MEMORY_BYTES CPU_S < page > page.json
+
+The page is preceded by a line with its address, which does not stand on the command line, because everybody on the
+machine reads that, and addresses may hold keys.
 
 HTML from strangers is read in a process of its own, because there is always a page that makes a parser take minutes or
 gigabytes: 440 kB of attributes keep trafilatura busy for 19 s.
@@ -31,11 +34,12 @@ _UNSEEN: Final = (
 
 
 def main() -> None:
-    """Reads a page from stdin and writes a `ReadPage` as JSON to stdout."""
-    url, memory_bytes, cpu_s = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    """Reads an address and a page from stdin and writes a `ReadPage` as JSON to stdout."""
+    memory_bytes, cpu_s = map(int, sys.argv[1:])
     _limit(memory_bytes, cpu_s)
+    url, _, page_text = sys.stdin.buffer.read().decode().partition("\n")
     try:
-        page = read_html(sys.stdin.buffer.read().decode(), url)
+        page = read_html(page_text, url)
     except (etree.LxmlError, ValueError, RecursionError, MemoryError):
         sys.exit(UNREADABLE)
     sys.stdout.buffer.write(json.dumps(asdict(page)).encode())

@@ -122,6 +122,7 @@ async def test_the_process_knows_no_secrets(monkeypatch: pytest.MonkeyPatch) -> 
     reading = asyncio.create_task(read_html("<p>" * 1000, URL, limits=ReadingLimits()))
     while not (processes := _reading_processes()):
         await asyncio.sleep(0.01)
+    assert URL not in " ".join(_command(processes[0]))
     assert set(processes[0].environ()) - {"LC_CTYPE"} == {"PYTHONPATH", "PYTHONUTF8"}
     await reading
 
