@@ -8,6 +8,8 @@ from enum import StrEnum
 class WorkspaceLimits:
     """How much one use of a workspace may read, write and tell. All are at least 1.
 
+    What is told is little by default, because a model has to read it: 20 kB are about 6,000 tokens.
+
     Attributes:
         read_bytes: Longest passage that one reading returns, in bytes of UTF-8.
         file_bytes: Largest file that is written, edited or searched, in bytes.
@@ -20,13 +22,13 @@ class WorkspaceLimits:
         search_s: Seconds after which a search returns what it has.
     """
 
-    read_bytes: int = 50_000
+    read_bytes: int = 20_000
     file_bytes: int = 10_000_000
     scanned_bytes: int = 200_000_000
-    entries: int = 500
+    entries: int = 200
     scanned_entries: int = 50_000
     depth: int = 16
-    matches: int = 100
+    matches: int = 50
     line_characters: int = 300
     search_s: float = 10.0
 

@@ -47,7 +47,8 @@ ANALYST: Final = AgentDefinition(
         "you in another way. In the end say the result first, then in a sentence or two how you got it."
     ),
     tools=("run_python", "list_files", "read_file", "search_files", "write_file", "edit_file"),
-    policy=ToolPolicy(allowed_after_untrusted=_READING),
+    # Neither does the sandbox: if code may run at all, it may after a file was read.
+    policy=ToolPolicy(allowed_after_untrusted=_READING | {"run_python"}),
     sampling=SamplingParameters(temperature=0.2),
     # Otherwise small models guess numbers that they could compute.
     first_tool_choice=ToolChoice(mode=ToolChoiceMode.REQUIRED),

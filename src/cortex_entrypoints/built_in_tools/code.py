@@ -38,9 +38,13 @@ def run_python_tool(executor: CodeExecutor, *, limits: CodeLimits, reads_workspa
 
     run_python.__doc__ = _description(executor.description, limits)
     effects = [ToolEffect.RUNS_CODE, *([ToolEffect.READS_LOCAL] if reads_workspace else [])]
-    return tool(effects=effects, is_idempotent=True, is_concurrent=True, timeout_s=limits.timeout_s + _STARTING_S)(
-        run_python
-    )
+    return tool(
+        effects=effects,
+        is_idempotent=True,
+        is_concurrent=True,
+        is_trusted=not reads_workspace,  # a file may be what somebody sent, and code may print it
+        timeout_s=limits.timeout_s + _STARTING_S,
+    )(run_python)
 
 
 def _description(python: str, limits: CodeLimits) -> str:

@@ -9,6 +9,7 @@ from cortex_domain.code_execution import CodeLimits
 from cortex_domain.errors import CodeExecutorUnavailableError
 from cortex_domain.ports import CodeExecutor, ToolProvider
 from cortex_entrypoints.built_in_tools.code import run_python_tool
+from cortex_entrypoints.container.workspace import build_workspace
 from cortex_entrypoints.settings import Settings
 
 _BYTES_PER_MB = 1_000_000
@@ -31,8 +32,8 @@ def build_code_tools(settings: Settings, executor: CodeExecutor) -> ToolProvider
     return FunctionToolProvider([run_python_tool(executor, limits=limits, reads_workspace=reads_workspace)])
 
 
-def _workspace(settings: Settings) -> Path | None:  # noqa: ARG001
-    return None
+def _workspace(settings: Settings) -> Path | None:
+    return build_workspace(settings).root if settings.enable_file_operations else None
 
 
 def _monty(workspace: Path | None) -> CodeExecutor:

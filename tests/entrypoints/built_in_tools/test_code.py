@@ -104,5 +104,6 @@ def test_the_model_and_the_policy_are_told_what_it_is(reads_workspace: bool) -> 
     assert "last line" in described.definition.parameters["properties"]["code"]["description"]
     assert (ToolEffect.READS_LOCAL in described.effects) == reads_workspace
     assert ToolEffect.RUNS_CODE in described.effects
-    assert (described.is_idempotent, described.is_concurrent, described.is_trusted) == (True, True, True)
+    assert (described.is_idempotent, described.is_concurrent) == (True, True)
+    assert described.is_trusted != reads_workspace
     assert described.timeout_s > 2.5
