@@ -3,12 +3,13 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
 import pytest
 
-from cortex_adapters.fake import ScriptedToolUse
+from cortex_adapters.fake import FakeToolProvider, ScriptedToolUse
 from cortex_entrypoints.http.mcp import mount
 from tests.entrypoints.http.live_server import FakeAdapters, LiveServer, live_server
 from tests.entrypoints.http.mcp.test_clients import provider, until_running
@@ -176,20 +177,37 @@ async def test_a_stream_of_news_does_not_keep_the_server_from_stopping(mcp_serve
             await asyncio.wait([mcp_server.ended])
 
 
-async def test_a_stopping_server_begins_nothing_new() -> None:
+@asynccontextmanager
+async def working_server(*, grace_s: float) -> AsyncIterator[tuple[LiveServer, FakeToolProvider, asyncio.Task[Any]]]:
+    """A server that uses a tool, which does not end, for a client that waits."""
     tools = provider(ScriptedToolUse(delay_s=None))
-    async with live_server(adapters=FakeAdapters(tools=tools), enable_mcp_server=True, shutdown_grace_s=1) as server:
+    adapters = FakeAdapters(tools=tools)
+    async with live_server(adapters=adapters, enable_mcp_server=True, shutdown_grace_s=grace_s) as server:
         session = await opened(server)
         use = message("tools/call", name="read", arguments={})
-        running = asyncio.create_task(server.client.post("/mcp", json=use, headers=session))
+        waiting = asyncio.create_task(server.client.post("/mcp", json=use, headers=session))
         await until_running(tools, 1)
+        yield server, tools, waiting
+        await asyncio.wait([waiting])
+
+
+async def test_a_stopping_server_begins_nothing_new() -> None:
+    async with working_server(grace_s=1_000) as (server, tools, waiting):
         server.stop.set()
         await server.until_draining()
         refused = await post(server, INITIALIZE)
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
         assert refused.json()["error"]["message"].startswith("The server is stopping")
-        await until_running(tools, 0)  # its grace is over
-        await asyncio.wait([running, server.ended])
+        waiting.cancel()
+        await asyncio.wait([server.ended])
+        assert not tools.running
+
+
+async def test_a_use_ends_with_the_grace_of_a_stopping_server() -> None:
+    async with working_server(grace_s=0.1) as (server, tools, _):
+        server.stop.set()
+        await asyncio.wait([server.ended])
+        assert not tools.running
 
 
 async def test_a_client_that_does_not_say_what_it_wants_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
