@@ -17,8 +17,8 @@ compile --all-extras --group dev --group build --output-file "$together"
 for extra in cpu cuda12 cuda13 metal; do
     compile --extra "$extra" --extra code --group build --constraints "$together" --output-file "requirements/$extra.txt"
 done
-for extra in ddgs mcp; do
+for extra in ddgs mcp otel; do
     compile --extra "$extra" --group build --constraints "$together" --output-file "requirements/$extra.txt"
 done
-compile --extra contracts --extra ddgs --extra mcp --group dev --group build --constraints "$together" \
+compile --extra contracts --extra ddgs --extra mcp --extra otel --group dev --group build --constraints "$together" \
     --output-file requirements/dev.txt

@@ -7,8 +7,8 @@ again; what waits for a person takes no task.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, aclosing, asynccontextmanager
 from typing import Final
 
 from cortex_domain.agent_run_events import (
@@ -19,6 +19,7 @@ from cortex_domain.agent_run_events import (
     ApprovalGiven,
     ModelTurnStarted,
 )
+from cortex_domain.agent_run_log import Tell
 from cortex_domain.agent_run_state import AgentRunState
 from cortex_domain.agents import AgentDefinition
 from cortex_domain.errors import (
@@ -38,6 +39,8 @@ MOST_AT_ONCE: Final = 16
 MOST_WAITING: Final = 1000
 """Runs that are worked on or wait for their turn; more are refused."""
 LONGEST_PAUSE_S: Final = 30.0
+Watch = Callable[[AgentRunState], AbstractContextManager[Tell]]
+"""Watches one time that a run is worked on, from entering to leaving."""
 _FIRST_PAUSE_S: Final = 0.05
 _PAGE: Final = 200
 
@@ -52,6 +55,7 @@ class AgentRuns:
         decide_approval: Writes a decision down.
         cancel_agent_run: Ends one.
         get_agent_run: Tells how one is.
+        watch: Takes a run that is about to be worked on, and what happens in it from then on; None watches nothing.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class AgentRuns:
         decide_approval: DecideApproval,
         cancel_agent_run: CancelAgentRun,
         get_agent_run: GetAgentRun,
+        watch: Watch | None = None,
     ) -> None:
         self._store = store
         self._run_agent = run_agent
@@ -70,6 +75,7 @@ class AgentRuns:
         self._decide_approval = decide_approval
         self._cancel_agent_run = cancel_agent_run
         self._get_agent_run = get_agent_run
+        self._watch = watch
         self._room = asyncio.Semaphore(MOST_AT_ONCE)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._woken: set[str] = set()
@@ -218,12 +224,12 @@ class AgentRuns:
             StorageError: It cannot be read.
         """
         with _Listening(self._listeners, run_id) as news:
-            while (state := await self.get(run_id, owner=owner)).status is AgentRunStatus.RUNNING:
+            while (await self._store.get_summary(run_id, owner=owner)).status is AgentRunStatus.RUNNING:
                 if self._is_stopping:
                     raise ShuttingDownError("Cortex is stopping; the run goes on when it is started again.")
                 await news.wait()
                 news.clear()
-        return state
+        return await self.get(run_id, owner=owner)
 
     @asynccontextmanager
     async def _follow(self, run_id: str, owner: str | None, after: int) -> AsyncIterator[AsyncIterator[AgentRunRecord]]:
@@ -259,7 +265,7 @@ class AgentRuns:
             self._woken.discard(run_id)
             try:
                 async with self._room:
-                    self._wake_parent(await self._run_agent(run_id, tell=self._tell))
+                    self._wake_parent(await self._run(run_id))
             except (AgentRunBusyError, ResourceUnavailableError) as error:
                 if isinstance(error, ShuttingDownError):
                     return
@@ -271,6 +277,17 @@ class AgentRuns:
                 return  # somebody deleted it
             except Exception:
                 logger.exception("the agent run %s failed", run_id)
+
+    async def _run(self, run_id: str) -> AgentRunState:
+        if self._watch is None:
+            return await self._run_agent(run_id, tell=self._tell)
+        with self._watch(await self.get(run_id, owner=None)) as watched:
+
+            def tell(told_id: str, record: AgentRunRecord) -> None:
+                watched(told_id, record)
+                self._tell(told_id, record)
+
+            return await self._run_agent(run_id, tell=tell)
 
     def _log_pause(self, run_id: str, error: AgentRunBusyError | ResourceUnavailableError) -> None:
         if isinstance(error, ResourceUnavailableError):

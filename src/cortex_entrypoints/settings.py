@@ -161,6 +161,8 @@ class Settings(BaseSettings):
         mcp_config: File of the MCP servers whose tools are offered; None offers none.
         log_level: Least severity that is logged.
         log_format: How log lines look: `text` for a person, `json` for a program.
+        otel_instrumentation_genai_capture_message_content: Whether spans of agent runs hold what tools were told and
+            returned; the name is the one that OpenTelemetry has given it.
         shutdown_grace_s: Seconds that running answers have to end after SIGTERM.
         resume_for_s: Seconds for which a streamed answer is kept after its last reader has left; 0 keeps none.
         resume_memory_mb: Megabytes that the events of all streamed answers may take together.
@@ -301,6 +303,7 @@ class Settings(BaseSettings):
     resume_for_s: Annotated[float, Field(ge=0, allow_inf_nan=False, description="seconds, at least 0")] = 300.0
     resume_memory_mb: Annotated[int, Field(ge=1, description="a whole number, at least 1")] = 32
     response_memory_mb: Annotated[int, Field(ge=1, description="a whole number, at least 1")] = 64
+    otel_instrumentation_genai_capture_message_content: Flag = False
     shutdown_grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False, description="seconds, at least 0")] = 30.0
 
 

@@ -27,7 +27,7 @@ from cortex_domain.use_cases import (
     UseTool,
 )
 from cortex_entrypoints.agent_runs import AgentRuns
-from cortex_entrypoints.container.agent_runs import build_agent_run_store
+from cortex_entrypoints.container.agent_runs import build_agent_run_store, build_agent_watch
 from cortex_entrypoints.container.agents import build_agent_registry
 from cortex_entrypoints.container.lifecycle import Lifecycle
 from cortex_entrypoints.container.tools import (
@@ -159,6 +159,7 @@ class CortexContainer(containers.DeclarativeContainer):
         decide_approval=providers.Singleton(DecideApproval, store=agent_run_store, clock=adapters.clock),
         cancel_agent_run=providers.Singleton(CancelAgentRun, store=agent_run_store, clock=adapters.clock),
         get_agent_run=providers.Singleton(GetAgentRun, store=agent_run_store),
+        watch=providers.Callable(build_agent_watch, settings),
     )
     lifecycle = providers.Singleton(
         Lifecycle,
