@@ -23,8 +23,6 @@ from cortex_adapters.mlx.output_masks import mask_logits
 from cortex_adapters.mlx.step_logprobs import RowLogprob, logprobs_of_step
 from cortex_adapters.mlx.token_constraint import TokenConstraint
 
-_GROWTH_STAGGER_TOKENS = 8
-
 FindPrefix = Callable[[int, list[int]], tuple[int, Sequence[Any]]]
 """Asked with a sequence's number and tokens when its turn has come; returns how many of them are computed already,
 fewer than all, and one cache a layer that holds them."""
@@ -231,13 +229,6 @@ class LeanPromptBatch(PromptProcessingBatch):
         self.stop_sequences, self.max_tokens = [], []
 
 
-def _spread_growth(caches: Sequence[Any]) -> None:
-    """Lets each layer's cache grow by a size of its own: growing is copying, and no piece is to pay for all layers."""
-    for layer, cache in enumerate(caches):
-        if type(cache) is BatchKVCache:
-            cache.step += layer * _GROWTH_STAGGER_TOKENS
-
-
 def _extract_row(caches: list[Any], row: int) -> list[Any]:
     """Looks at one row of each layer's cache; what is kept of it is to be copied while the batch is as it is."""
     if not all(type(cache) in (BatchKVCache, DecodingKVCache) for cache in caches):
@@ -341,7 +332,6 @@ class LeanBatchGenerator(BatchGenerator):
             self._unprocessed_sequences[index] = self._resumed(self._unprocessed_sequences[index])
         batch: Any = super()._make_batch(n)
         batch.__class__ = LeanPromptBatch
-        _spread_growth(batch.prompt_cache)
         return cast("LeanPromptBatch", batch)
 
     def _resumed(self, sequence: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -91,22 +91,6 @@ def test_sequences_that_join_take_no_step_of_their_own(tiny_files: ModelFiles, m
     generator.close()
 
 
-def test_no_piece_of_a_prompt_pays_for_the_growth_of_all_layers(tiny_files: ModelFiles) -> None:
-    generator: Any = LeanBatchGenerator(load_language_model(tiny_files), rows=4)
-    generator.read_at_most(rows=1, tokens=250)
-    generator.insert_row(
-        [5] * 600,
-        max_tokens=2,
-        sampler=RowSampler(GREEDY),
-        logits_processors=make_logits_processors(GREEDY, prompt_tokens=600),
-    )
-    for _ in range(2):
-        generator.next()
-    widths = [cache.keys.shape[2] for cache in generator._prompt_batch.prompt_cache]
-    assert len(widths) > 1
-    assert len(set(widths)) == len(widths)
-
-
 def test_a_row_is_extracted_as_it_was_computed_alone(tiny_files: ModelFiles) -> None:
     model = load_language_model(tiny_files)
     generator: Any = LeanBatchGenerator(model, rows=64)
