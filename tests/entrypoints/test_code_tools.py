@@ -1,12 +1,13 @@
 """Code execution as the settings wire it."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cortex_domain.errors import CodeExecutorUnavailableError
-from cortex_domain.tool_execution import ToolCall, ToolError, ToolFinished, ToolJson
+from cortex_domain.tool_execution import ToolCall, ToolEffect, ToolError, ToolFinished, ToolJson, ToolText
 from cortex_domain.tool_plan import ToolTerms
 from cortex_domain.tool_policy import ToolPermission, ToolPolicy
 from cortex_entrypoints import Settings, open_cortex
@@ -78,10 +79,31 @@ async def test_the_doctor_says_whether_code_runs(monkeypatch: pytest.MonkeyPatch
     assert found["engine"].verdict is Verdict.GOOD
 
 
-async def test_the_process_is_for_linux(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_on_macos_the_process_needs_nono(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
-    with pytest.raises(CodeExecutorUnavailableError, match="CODE_EXECUTOR=monty"):
+    monkeypatch.setitem(sys.modules, "nono_py", None)
+    with pytest.raises(CodeExecutorUnavailableError, match="nono-py"):
         build_code_executor(settings(code_executor="process"))
+
+
+async def test_code_reads_the_workspace_where_tools_do(tmp_path: Path) -> None:
+    workspace = tmp_path / "new"
+    given = settings(enable_file_operations=True, workspace_dir=workspace)
+    async with open_cortex(given) as cortex:
+        (tool,) = [tool for tool in await cortex.tool_provider.list_tools() if tool.name == "run_python"]
+        assert ToolEffect.READS_LOCAL in tool.effects
+        (workspace / "note.txt").write_text("kept")
+    assert (await run(given, "open('/workspace/note.txt').read()")).content == (ToolText(text="kept"),)
+    without = await run(settings(workspace_dir=workspace), "open('/workspace/note.txt').read()")
+    assert without.status == "error"
+
+
+async def test_a_workspace_that_cannot_be_made_starts_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    given = settings(enable_file_operations=True, workspace_dir=tmp_path / "file" / "new")
+    with pytest.raises(CodeExecutorUnavailableError, match="cannot be opened"):
+        async with open_cortex(given):
+            pass
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it is for Linux")

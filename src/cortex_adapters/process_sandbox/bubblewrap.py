@@ -10,6 +10,7 @@ import itertools
 import os
 import re
 import shutil
+import stat
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from cortex_domain.errors import CodeExecutorUnavailableError
 
 _HOW_TO_INSTALL: Final = "Install it: apt-get install bubblewrap, or dnf install bubblewrap."
 _LEAST_VERSION: Final = (0, 8)  # the first that keeps programs from making user namespaces of their own
+_OTHERS_READ: Final = stat.S_IROTH | stat.S_IXOTH
 _FIRST_UID: Final = 1_990_000_000
 _UIDS: Final = itertools.cycle(range(_FIRST_UID, _FIRST_UID + 10_000))
 _SYSTEM_LINKS: Final = ("/bin", "/sbin", "/lib", "/lib32", "/lib64")
@@ -45,6 +47,8 @@ class Bubblewrap:
         CodeExecutorUnavailableError: There is none, it is too old, or as root there is no `setpriv`.
     """
 
+    writable: Path | None = Path("/tmp")  # noqa: S108 - the sandbox's own
+
     def __init__(self, program: Path | None = None) -> None:
         found = shutil.which("bwrap") if program is None else str(program)
         if found is None:
@@ -65,6 +69,9 @@ class Bubblewrap:
             workspace: What it sees as `/workspace`.
             limits: What it may take.
             status_fd: Where bubblewrap writes the number of the first process, as JSON.
+
+        Raises:
+            CodeExecutorUnavailableError: The workspace is for root only, and so not for code.
         """
         mounts = [*_private_directories(limits), *_system(), *self._own(), *_python(python), *_workspace(workspace)]
         outer = [
@@ -126,6 +133,10 @@ def _python(python: PythonEnvironment) -> Iterator[str]:
 
 def _workspace(workspace: Path | None) -> Iterator[str]:
     if workspace is not None:
+        if os.geteuid() == 0 and workspace.is_dir() and workspace.stat().st_mode & _OTHERS_READ != _OTHERS_READ:
+            raise CodeExecutorUnavailableError(
+                f"Cortex runs as root, and code as another user, which may not read {workspace}: chmod o+rx {workspace}"
+            )
         yield from ("--ro-bind", str(workspace), "/workspace")
 
 

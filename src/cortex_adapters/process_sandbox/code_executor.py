@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
 
-from cortex_adapters.process_sandbox.bubblewrap import Bubblewrap
 from cortex_adapters.process_sandbox.conversation import Conversation
 from cortex_adapters.process_sandbox.printed_text import PrintedText
 from cortex_adapters.process_sandbox.python_environment import PythonEnvironment, find_python
@@ -21,21 +20,30 @@ from cortex_domain.ports import CodeExecutor
 
 _MOST_RUNS: Final = 4
 _STARTING_S: Final = 20.0
-_DESCRIPTION: Final = (
-    "All of Python {version} with its standard library{packages}. There is no network. Files can be written in /tmp "
-    "and are gone after the run."
-)
+_DESCRIPTION: Final = "All of Python {version} with its standard library{packages}. There is no network. {files}"
+_WRITABLE: Final = "Files can be written in {directory} and are gone after the run."
+_NOT_WRITABLE: Final = "No file can be written."
 _WITH_PACKAGES: Final = ", and the packages that are installed for it"
 _DESCRIPTION_OF_WORKSPACE: Final = " The files in /workspace can be read."
 
 
 class Confinement(Protocol):
-    """Confines a program."""
+    """Confines a program.
+
+    Attributes:
+        writable: The directory that the program may write to, as it sees it; None when there is none.
+    """
+
+    writable: Path | None
 
     def command(
         self, python: PythonEnvironment, *, workspace: Path | None, limits: CodeLimits, status_fd: int
     ) -> Sequence[str]:
-        """Writes what comes before the program and its arguments."""
+        """Writes what comes before the program and its arguments.
+
+        Raises:
+            CodeExecutorUnavailableError: It cannot confine what is asked.
+        """
 
 
 class ProcessCodeExecutor(CodeExecutor):
@@ -50,12 +58,12 @@ class ProcessCodeExecutor(CodeExecutor):
 
     def __init__(
         self,
-        confinement: Confinement | None = None,
+        confinement: Confinement,
         *,
         virtual_environment: Path | None = None,
         workspace: Path | None = None,
     ) -> None:
-        self._confinement = confinement or Bubblewrap()
+        self._confinement = confinement
         self._virtual_environment = virtual_environment
         self._workspace = workspace
         self._python: PythonEnvironment | None = None
@@ -65,7 +73,9 @@ class ProcessCodeExecutor(CodeExecutor):
     def description(self) -> str:
         """Which Python it is."""
         packages = "" if self._virtual_environment is None else _WITH_PACKAGES
-        told = _DESCRIPTION.format(version=f"{sys.version_info.major}", packages=packages)
+        writable = self._confinement.writable
+        files = _NOT_WRITABLE if writable is None else _WRITABLE.format(directory=writable)
+        told = _DESCRIPTION.format(version=sys.version_info.major, packages=packages, files=files)
         return told if self._workspace is None else told + _DESCRIPTION_OF_WORKSPACE
 
     async def check(self) -> None:

@@ -92,8 +92,8 @@ def _sayable(arguments: object, max_bytes: int) -> object:
 
 def _bound(limits: dict[str, int]) -> None:
     for name, value in limits.items():
-        kind = getattr(resource, f"RLIMIT_{name}", None)  # macOS has not all of them
-        if kind is not None:
+        kind = getattr(resource, f"RLIMIT_{name}")
+        if (name, sys.platform) != ("AS", "darwin"):  # where every process has far more of it than it uses
             most = resource.getrlimit(kind)[1]
             least = value if most == resource.RLIM_INFINITY else min(value, most)
             resource.setrlimit(kind, (least, least))

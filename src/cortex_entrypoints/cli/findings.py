@@ -18,7 +18,7 @@ from cortex_domain import CortexError, Device, EngineStatus, ModelDescriptor, Mo
 from cortex_domain.errors import CodeExecutorUnavailableError
 from cortex_entrypoints.cli.openblas_advice import INSTALL_OPENBLAS, lacks_openblas
 from cortex_entrypoints.container import open_cortex
-from cortex_entrypoints.container.code_tools import build_code_executor
+from cortex_entrypoints.container.code_tools import build_code_executor, check_code_executor
 from cortex_entrypoints.container.installation import starter_wheel_version
 from cortex_entrypoints.container.web_tools import HOW_TO_SEARCH, search_services
 from cortex_entrypoints.cortex import Cortex
@@ -114,7 +114,7 @@ async def _hub() -> Finding:
 async def _code_execution(settings: Settings) -> Finding:
     try:
         executor = build_code_executor(settings)
-        await executor.check()
+        await check_code_executor(settings, executor)
         await executor.close()
     except CodeExecutorUnavailableError as exc:
         advice = "mend it, or set ENABLE_CODE_EXECUTION=false; Cortex does not start without it"

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from cortex_adapters.combined import CombinedToolProvider
@@ -119,12 +120,23 @@ def _code_sources(settings: Settings) -> Sequence[ToolSource]:
     if not settings.enable_code_execution:
         return []
     # Imported here, because it need not be installed.
-    from cortex_entrypoints.container.code_tools import build_code_executor, build_code_tools  # noqa: PLC0415
+    from cortex_entrypoints.container.code_tools import (  # noqa: PLC0415
+        build_code_executor,
+        build_code_tools,
+        check_code_executor,
+    )
 
     executor = build_code_executor(settings)
     # Whoever asked for code to be run learns at the start that it cannot be, and nobody runs it otherwise.
     tools = build_code_tools(settings, executor)
-    return [ToolSource(provider=tools, feature="code_execution", start=executor.check, stop=executor.close)]
+    return [
+        ToolSource(
+            provider=tools,
+            feature="code_execution",
+            start=partial(check_code_executor, settings, executor),
+            stop=executor.close,
+        )
+    ]
 
 
 def _file_sources(settings: Settings) -> Sequence[ToolSource]:

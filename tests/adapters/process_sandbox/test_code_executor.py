@@ -167,6 +167,8 @@ async def test_it_has_the_packages_of_its_virtual_environment() -> None:
 class _NoConfinement:
     """Runs the program as it is."""
 
+    writable: Path | None = None
+
     def command(self, *_: object, **__: object) -> Sequence[str]:
         return []
 
@@ -180,6 +182,8 @@ async def test_a_sandbox_that_does_not_hold_is_not_used() -> None:
 
 async def test_a_sandbox_that_does_not_start_says_why() -> None:
     class Failing:
+        writable: Path | None = None
+
         def command(self, *_: object, **__: object) -> Sequence[str]:
             return ["/bin/sh", "-c", "echo no namespaces for you >&2; exit 1"]
 
@@ -214,3 +218,12 @@ def test_as_root_without_setpriv_nothing_is_built(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(CodeExecutorUnavailableError, match="setpriv"):
         Bubblewrap(program)
+
+
+async def test_what_only_root_may_read_is_not_shown_to_code(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    if os.geteuid() == 0:
+        with pytest.raises(CodeExecutorUnavailableError, match=r"chmod o\+rx"):
+            await build(workspace=tmp_path).check()
+    else:
+        await build(workspace=tmp_path).check()
