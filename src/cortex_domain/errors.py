@@ -182,13 +182,16 @@ class ToolNotFoundError(RequestRefusedError):
 
     Attributes:
         name: The name.
+        nearest: Names of tools that resemble it, best first; may be empty.
     """
 
     code = "tool_not_found"
 
-    def __init__(self, *, name: str) -> None:
-        super().__init__(f"There is no tool {name[:140]!r}, or it is switched off. Ask for the list of tools.")
+    def __init__(self, *, name: str, nearest: Sequence[str] = ()) -> None:
+        hint = f"Did you mean {', '.join(nearest)}?" if nearest else "Ask for the list of tools."
+        super().__init__(f"There is no tool {name[:140]!r}, or it is switched off. {hint}")
         self.name = name
+        self.nearest = tuple(nearest)
 
 
 class ToolDeniedError(RequestRefusedError):

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cortex_domain.errors import InvalidToolArgumentsError, ToolDeniedError, ToolNotFoundError
+from cortex_domain.language_models import nearest_names
 from cortex_domain.messages import ToolCallPart
 from cortex_domain.tool_execution import ToolCall, ToolDescriptor, ToolError
 from cortex_domain.tool_policy import ToolPermission, ToolPolicy, permission_of
 
 MAX_ARGUMENT_BYTES: Final = 1_000_000
 """Longest arguments of one call, as JSON in UTF-8: a file that a tool writes fits, a memory bomb does not."""
+
+_LONGEST_NAME: Final = 140
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +65,7 @@ def plan_calls(
     another.
     """
     by_name = {tool.name: tool for tool in tools}
-    return tuple(_plan(call, by_name.get(call.name), terms) for call in calls)
+    return tuple(_plan(call, by_name, terms) for call in calls)
 
 
 def tool_call_of(part: ToolCallPart, /) -> ToolCall:
@@ -82,9 +85,11 @@ def tool_call_of(part: ToolCallPart, /) -> ToolCall:
     return ToolCall(id=part.id, name=part.name, arguments=arguments)
 
 
-def _plan(call: ToolCall, tool: ToolDescriptor | None, terms: ToolTerms) -> PlannedCall:
+def _plan(call: ToolCall, tools: Mapping[str, ToolDescriptor], terms: ToolTerms) -> PlannedCall:
+    tool = tools.get(call.name)
     if tool is None:
-        return _refused(call, None, ToolNotFoundError(name=call.name))
+        nearest = nearest_names(call.name[:_LONGEST_NAME], tools)
+        return _refused(call, None, ToolNotFoundError(name=call.name, nearest=nearest))
     if not _is_within_bounds(call.arguments):
         too_long = f"The arguments of {call.name!r} are no JSON of at most {MAX_ARGUMENT_BYTES} bytes. Send less."
         return _refused(call, tool, InvalidToolArgumentsError(too_long, name=call.name))

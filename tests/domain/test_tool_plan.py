@@ -27,6 +27,14 @@ def test_each_call_is_decided_by_itself_and_in_order() -> None:
     assert [plan.error and plan.error.code for plan in planned] == [None, None, "tool_not_found", "tool_denied"]
 
 
+def test_a_model_that_errs_in_a_name_is_told_the_nearest() -> None:
+    planned = plan_calls([call("reed"), call("zzz" * 1000)], [READ, WRITE], ToolTerms())
+    assert [plan.error and plan.error.message.rpartition("off. ")[2] for plan in planned] == [
+        "Did you mean read?",
+        "Ask for the list of tools.",
+    ]
+
+
 def test_what_was_approved_is_made_and_what_is_denied_is_not() -> None:
     terms = ToolTerms(policies=(ToolPolicy(tools={"read": ToolPermission.DENY}),), approved=frozenset({"id-write"}))
     planned = plan_calls([call("write"), call("read")], [READ, WRITE], terms)
