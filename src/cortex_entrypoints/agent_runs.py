@@ -154,7 +154,7 @@ class AgentRuns:
             return
         self._woken.add(run_id)
         if run_id not in self._tasks:
-            self._tasks[run_id] = asyncio.create_task(self._work(run_id))
+            self._begin_work(run_id)
 
     async def decide(self, run_id: str, decision: ApprovalGiven, /, *, owner: str | None) -> AgentRunState:
         """Decides on a call, and has the run go on.
@@ -252,11 +252,15 @@ class AgentRuns:
                 if not records:
                     await news.wait()
 
-    async def _work(self, run_id: str) -> None:
-        try:
-            await self._work_while_woken(run_id)
-        finally:
-            del self._tasks[run_id]
+    def _begin_work(self, run_id: str) -> None:
+        self._tasks[run_id] = asyncio.create_task(self._work_while_woken(run_id))
+        self._tasks[run_id].add_done_callback(lambda _: self._end_work(run_id))
+
+    def _end_work(self, run_id: str) -> None:
+        """Forgets a task, also one that was cancelled before it began, and begins again if somebody woke the run."""
+        del self._tasks[run_id]
+        if run_id in self._woken and not self._is_draining:
+            self._begin_work(run_id)
 
     async def _work_while_woken(self, run_id: str) -> None:
         """Works until nobody has woken the run again, and until the resources for it are there."""

@@ -142,6 +142,17 @@ async def test_stopping_leaves_runs_to_go_on_with() -> None:
         assert (await again.until_settled(run_id, owner=None)).status is DONE
 
 
+async def test_a_run_whose_task_is_cancelled_before_it_begins_is_taken_up_again() -> None:
+    bench = AgentBench(script=["Done."])
+    async with at_work(bench) as runs:
+        run_id = await bench.start()
+        runs.wake(run_id)
+        runs._tasks[run_id].cancel()
+        assert (await runs.until_settled(run_id, owner=None)).status is DONE
+        while runs.live_runs:
+            await asyncio.sleep(0)
+
+
 async def test_a_run_that_somebody_else_works_on_is_tried_again() -> None:
     bench = AgentBench(script=["Done."])
     async with at_work(bench) as runs:
