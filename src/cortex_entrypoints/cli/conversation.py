@@ -26,11 +26,9 @@ from cortex_domain import (
     user_message,
 )
 from cortex_entrypoints.cli.outcome import tell_warning
+from cortex_entrypoints.cli.terminal_text import printable
 from cortex_entrypoints.cortex import Cortex
 from cortex_entrypoints.settings import Settings
-
-_TERMINAL_CONTROLS = dict.fromkeys(code for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t")
-"""An answer is text: what would move the cursor or retitle the window is dropped on its way to a terminal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,5 +139,5 @@ def _print_event(event: GenerationEvent, answer: list[str], waiting: ExitStack) 
 
 
 def _write(text: str) -> None:
-    sys.stdout.write(text.translate(_TERMINAL_CONTROLS) if sys.stdout.isatty() else text)
+    sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
     sys.stdout.flush()

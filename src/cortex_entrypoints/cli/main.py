@@ -24,7 +24,10 @@ tools = typer.Typer(
     help="List the tools that models can use, and use one.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(tools, name="tools")
+agent = typer.Typer(help="Run agents, and go on with their runs.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(agent, name="agent")
 
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run.")]
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="Id or alias of a model.")]
 
 
@@ -155,6 +158,54 @@ def _delete_model(
     if not yes:
         typer.confirm(f"Delete the files of {name}?", abort=True)
     run_command(lambda settings: delete_model(settings, name=name), uses_tools=False)
+
+
+@agent.command("run")
+def _run_agent(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of an agent.")],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="What it has to do.")],
+) -> None:
+    """Run an agent here and show its steps. You are asked before it does what the policy says."""
+    from cortex_entrypoints.cli.agents import run_agent
+    from cortex_entrypoints.cli.outcome import run_command
+
+    run_command(lambda settings: run_agent(settings, name=name, task=task))
+
+
+@agent.command("list")
+def _list_agents() -> None:
+    """List the agents, and which of their tools are switched off."""
+    from cortex_entrypoints.cli.agents import list_agents
+    from cortex_entrypoints.cli.outcome import run_command
+
+    run_command(list_agents)
+
+
+@agent.command("runs")
+def _list_runs() -> None:
+    """List the latest runs."""
+    from cortex_entrypoints.cli.agents import list_runs
+    from cortex_entrypoints.cli.outcome import run_command
+
+    run_command(list_runs, uses_tools=False)
+
+
+@agent.command("resume")
+def _resume_run(run_id: RunId) -> None:
+    """Go on with a run that was left, or that waits for you."""
+    from cortex_entrypoints.cli.agents import resume_run
+    from cortex_entrypoints.cli.outcome import run_command
+
+    run_command(lambda settings: resume_run(settings, run_id=run_id))
+
+
+@agent.command("cancel")
+def _cancel_run(run_id: RunId) -> None:
+    """End a run."""
+    from cortex_entrypoints.cli.agents import cancel_run
+    from cortex_entrypoints.cli.outcome import run_command
+
+    run_command(lambda settings: cancel_run(settings, run_id=run_id), uses_tools=False)
 
 
 @tools.command("list")
