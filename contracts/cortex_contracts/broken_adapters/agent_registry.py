@@ -65,9 +65,7 @@ class _FindsTheDeleted(_Passing):
         try:
             return await super().get_agent(name)
         except AgentNotFoundError:
-            if name not in self._deleted:
-                raise
-            return self._deleted[name]
+            return self._deleted[name] if name in self._deleted else await super().get_agent(name)
 
     async def delete_agent(self, name: str, /) -> None:
         agent = await super().get_agent(name)
