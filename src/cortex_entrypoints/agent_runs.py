@@ -6,7 +6,7 @@ again; what waits for a person takes no task.
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, aclosing, asynccontextmanager
 from typing import Final
@@ -48,6 +48,9 @@ _PAGE: Final = 200
 class AgentRuns:
     """Starts runs, works on them, and tells what happens in them.
 
+    Attributes:
+        finished_runs: How many runs ended here in each way, those of agents that were asked by others too.
+
     Args:
         store: Keeps the runs.
         run_agent: Works on one.
@@ -80,6 +83,7 @@ class AgentRuns:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._woken: set[str] = set()
         self._listeners: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self.finished_runs: Counter[AgentRunStatus] = Counter()
         self._is_draining = False
         self._is_stopping = False
 
@@ -310,6 +314,8 @@ class AgentRuns:
 
     def _tell(self, run_id: str, record: AgentRunRecord) -> None:
         """Has listeners look into the store. A run that is told of a next step while Cortex stops does not take it."""
+        if isinstance(record.event, AgentRunFinished):
+            self.finished_runs[record.event.status] += 1
         for news in self._listeners.get(run_id, ()):
             news.set()
         if self._is_draining and isinstance(record.event, ModelTurnStarted):

@@ -84,9 +84,9 @@ def _lines(event: AgentRunEvent) -> Iterator[str]:
         case ToolStarted() | ToolProgress() | ToolFinished() | AgentToolCall():
             yield from _lines_of_tool(event)
         case ApprovalGiven():
-            yield f"  {_DECISIONS[event.decision]}{f': {event.reason}' if event.reason else ''}"
+            yield f"{_DECISIONS[event.decision]}{f': {event.reason}' if event.reason else ''}"
         case SubRunStarted(agent=agent):
-            yield f"  {agent} begins"
+            yield f"{agent} begins"
         case SubRunFinished(status=status):
             yield f"  it is {status.value}"
         case BudgetWarning():
@@ -104,9 +104,9 @@ def _lines_of_tool(event: ToolStarted | ToolProgress | ToolFinished | AgentToolC
         case ToolStarted():
             yield f"{event.name} {json.dumps(dict(event.arguments), ensure_ascii=False)}"
         case ToolProgress():
-            yield f"  {event.message}"
+            yield f"{event.message}"
         case ToolFinished():
-            yield f"  {event.status}: {result_part(event).text}"
+            yield f"{event.status}: {result_part(event).text}"
         case AgentToolCall(problem=str() as problem):
             yield f"{event.name} could not be called: {problem}"
         case AgentToolCall():

@@ -41,6 +41,7 @@ from cortex_entrypoints.http.request_watch import watch_requests
 from cortex_entrypoints.http.socket_agents import SocketAgents
 from cortex_entrypoints.http.tool_routes import tool_routes
 from cortex_entrypoints.missing_packages import missing_package
+from cortex_entrypoints.observation.agent_run_metrics import AgentRunCollector
 from cortex_entrypoints.observation.metrics import Metrics
 from cortex_entrypoints.observation.watched_generations import WatchedGenerations
 from cortex_entrypoints.settings import Settings
@@ -69,6 +70,8 @@ def create_app(cortex: Cortex, settings: Settings, *, in_flight: InFlight | None
     metrics = Metrics(
         engine_monitor=cortex.engine_monitor, loaded_models=cortex.loaded_models, tool_tally=cortex.tool_tally
     )
+    if settings.enable_agents:
+        metrics.registry.register(AgentRunCollector(cortex.agent_runs))
     watched = _watched(cortex, metrics, in_flight, settings)
     if settings.enable_mcp_server:
         _mount_mcp(app, watched, settings, in_flight)

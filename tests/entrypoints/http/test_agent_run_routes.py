@@ -92,6 +92,17 @@ async def test_a_run_answers_when_it_is_over() -> None:
         assert (await server.client.get(f"{RUNS}/{run['id']}")).json() == run
 
 
+async def test_metrics_count_runs() -> None:
+    async with live_server(adapters=adapters("Done.", ENDLESS), enable_agents=True) as server:
+        await start(server)
+        run = await start(server, background=True)
+        assert "cortex_agent_runs_live 1.0" in (await server.client.get("/metrics")).text
+        await server.client.delete(f"{RUNS}/{run['id']}")
+        told = (await server.client.get("/metrics")).text
+    assert 'cortex_agent_runs_finished_total{state="completed"} 1.0' in told
+    assert 'cortex_agent_runs_finished_total{state="cancelled"} 1.0' in told
+
+
 async def test_a_run_in_the_background_answers_at_once() -> None:
     async with live_server(adapters=adapters(ENDLESS), enable_agents=True) as server:
         run = await start(server, background=True)

@@ -24,6 +24,7 @@ from cortex_domain.ports import EngineMonitor
 from cortex_domain.tool_execution import ToolDescriptor
 from cortex_domain.tools import ToolDefinition
 from cortex_entrypoints.http.request_watch import RequestWatch
+from cortex_entrypoints.observation.agent_run_metrics import AgentRunCollector
 from cortex_entrypoints.observation.metrics import Metrics
 from cortex_entrypoints.tool_tally import ToolTally
 from tests.entrypoints.http.live_server import HELLO, FakeAdapters, LiveServer, live_server
@@ -309,6 +310,7 @@ def test_every_metric_is_documented_as_it_is() -> None:
     registry = Metrics(
         engine_monitor=_Broken(), loaded_models=FakeModelLoader().loaded, tool_tally=ToolTally()
     ).registry
+    registry.register(AgentRunCollector(FakeAdapters().wire().agent_runs))
     families = {family.name: family for family in registry.collect() if family.name.startswith("cortex_")}
     rows = re.findall(r"^\| `(cortex_\w+)` \| (\w+) \|", DOCUMENT, re.MULTILINE)
     shown = {
