@@ -1,10 +1,11 @@
 """Tools that Cortex itself uses on a model's behalf: what they do, what they are told, what they return."""
 
-from collections.abc import Callable, Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import isfinite
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from cortex_domain.errors import InvalidRequestError
 from cortex_domain.tools import ToolDefinition
@@ -58,6 +59,26 @@ class ToolDescriptor:
         return self.definition.name
 
 
+class CompanionTools(Protocol):
+    """Other tools, for a tool that uses some while it works: those that nobody has to be asked about."""
+
+    @abstractmethod
+    async def list_tools(self) -> Sequence[ToolDescriptor]:
+        """Returns the tools that may be used now.
+
+        Raises:
+            ResourceUnavailableError: They cannot be listed now.
+        """
+
+    @abstractmethod
+    async def use(self, name: str, arguments: Mapping[str, Any], /) -> "ToolFinished":
+        """Uses one of them; what cannot be used, or fails, ends with an error in the result.
+
+        Raises:
+            ResourceUnavailableError: They cannot be listed now.
+        """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolContext:
     """What a tool knows of the call besides its arguments.
@@ -72,6 +93,7 @@ class ToolContext:
         deadline_s: When the call is given up, on the clock's `monotonic_s`.
         report_progress: Tells whoever watches how far it is: a sentence, and the share that is done, from 0 to 1, or
             None.
+        companions: Other tools that it may use while it works; None where there are none.
     """
 
     call_id: str
@@ -79,6 +101,7 @@ class ToolContext:
     run_id: str | None = None
     deadline_s: float
     report_progress: Callable[[str, float | None], None]
+    companions: CompanionTools | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

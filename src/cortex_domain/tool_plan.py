@@ -29,6 +29,8 @@ class ToolTerms:
         owner: On whose behalf; None when nobody told.
         run_id: The agent run that the calls belong to; None outside of one.
         deadline_s: When all of them are given up, on the clock's `monotonic_s`; None leaves each its own time.
+        companions: Names of the tools that a tool may use while it works, as far as nobody has to be asked about them;
+            None leaves all.
     """
 
     policies: tuple[ToolPolicy, ...] = ()
@@ -37,6 +39,7 @@ class ToolTerms:
     owner: str | None = None
     run_id: str | None = None
     deadline_s: float | None = None
+    companions: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,6 +98,35 @@ async def test_code_reads_the_workspace_where_tools_do(tmp_path: Path) -> None:
     assert without.status == "error"
 
 
+async def test_code_calls_the_tools_that_nobody_is_asked_about(tmp_path: Path) -> None:
+    given = settings(enable_file_operations=True, workspace_dir=tmp_path)
+    (tmp_path / "note.txt").write_text("one\ntwo\n")
+    reads = ToolPolicy(tools={"run_python": ToolPermission.ALLOW}, allowed_after_untrusted=frozenset({"read_file"}))
+    code = "[read_file('note.txt', start=2), read_file(path='note.txt', start=1, end=1)]"
+    read = await run(given, code, ToolTerms(policies=(reads,)))
+    assert read.error is None
+    assert "two" in str(read.content)
+    assert "one" in str(read.content)
+    assert not read.is_trusted
+    assert (await run(given, "write_file('note.txt', 'x')")).status == "error"
+    assert (tmp_path / "note.txt").read_text() == "one\ntwo\n"
+
+
+async def test_a_companion_that_fails_raises_inside_the_code(tmp_path: Path) -> None:
+    given = settings(enable_file_operations=True, workspace_dir=tmp_path)
+    code = "try:\n    read_file('none.txt')\nexcept Exception as error:\n    print('told:', error)"
+    finished = await run(given, code)
+    assert finished.error is None
+    assert "told:" in str(finished.content)
+    assert "none.txt" in str(finished.content)
+    too_many = await run(given, "read_file('a', 1, 2, 3, 4, 5)")
+    assert too_many.error is not None
+    assert "arguments" in too_many.error.message
+    twice = await run(given, "read_file('a', path='b')")
+    assert twice.error is not None
+    assert "twice" in twice.error.message
+
+
 async def test_a_workspace_that_cannot_be_made_starts_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     given = settings(enable_file_operations=True, workspace_dir=tmp_path / "file" / "new")

@@ -191,10 +191,12 @@ class RunAgent:
         left_s = None if seconds is None else max(0.0, seconds - state.usage.seconds)
         return ToolTerms(
             policies=toolbox.policies,
+            after_untrusted=state.has_read_untrusted(before_turn=len(state.turns) + 1),
             approved=frozenset(call.id for call in calls),
             owner=state.started.owner,
             run_id=state.started.run_id,
             deadline_s=None if left_s is None else self._clock.monotonic_s() + left_s,
+            companions=frozenset(toolbox.tools),
         )
 
     async def _ask_agent(self, log: AgentRunLog, call: AgentCall, agent: str, tell: Tell) -> None:

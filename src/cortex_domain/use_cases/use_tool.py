@@ -5,10 +5,11 @@ than here. One that is no deliberate error is a bug, of which the model is told 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Final
 
+from cortex_domain.companion_calls import CompanionCalls
 from cortex_domain.errors import (
     ContractViolationError,
     CortexError,
@@ -79,7 +80,19 @@ class UseTool:
         """
         started_s = self._clock.monotonic_s()
         progress = _Progress(call.id, self._clock, self._limits, tell)
-        use = _Use(call=call, tool=tool, context=_context(call, tool, terms, started_s, progress.report))
+        deadline_s = _deadline_s(tool, terms, started_s)
+        companions = CompanionCalls(
+            call, replace(terms, deadline_s=deadline_s), provider=self._provider, make_call=self._make_quietly
+        )
+        context = ToolContext(
+            call_id=call.id,
+            owner=terms.owner,
+            run_id=terms.run_id,
+            deadline_s=deadline_s,
+            report_progress=progress.report,
+            companions=companions,
+        )
+        use = _Use(call=call, tool=tool, context=context, companions=companions)
         if use.context.deadline_s > started_s:
             tell(ToolStarted(call_id=call.id, name=call.name, arguments=call.arguments))
             outcome = await self._outcome_in_time(use, use.context.deadline_s - started_s)
@@ -87,6 +100,12 @@ class UseTool:
             outcome = _too_late(tool, attempts=0)
         progress.end()
         tell(outcome.finished(use, duration_s=self._clock.monotonic_s() - started_s))
+
+    async def _make_quietly(self, call: ToolCall, tool: ToolDescriptor, terms: ToolTerms) -> ToolFinished:
+        """Makes a call for another tool, whose own events are all that is told."""
+        finished: list[ToolFinished] = []
+        await self(call, tool, terms, lambda event: finished.append(event) if isinstance(event, ToolFinished) else None)
+        return finished[0]
 
     async def _outcome_in_time(self, use: "_Use", seconds: float) -> "_Outcome":
         try:
@@ -108,9 +127,9 @@ class UseTool:
         use.attempts += 1
         try:
             output = await self._provider.invoke(use.call.name, use.call.arguments, use.context)
-            return self._success(use.tool, output)
+            return self._success(use, output)
         except (RequestRefusedError, ResourceUnavailableError, ToolFailedError) as exc:
-            return self._failure(use.tool, exc)
+            return self._failure(use, exc)
         except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever it is, it ends this call and no other
             return self._bug(use.call, exc)
 
@@ -118,18 +137,19 @@ class UseTool:
         self._report_bug(call.name, error)
         return _Outcome(error=ToolError(code="internal_error", message="The tool failed. The log says why."))
 
-    def _success(self, tool: ToolDescriptor, output: ToolOutput) -> "_Outcome":
+    def _success(self, use: "_Use", output: ToolOutput) -> "_Outcome":
         content, is_truncated = bounded_content(output.content, self._limits)
-        is_trusted = tool.is_trusted if output.is_trusted is None else output.is_trusted
+        is_trusted = use.tool.is_trusted if output.is_trusted is None else output.is_trusted
+        is_trusted = is_trusted and not use.companions.has_read_untrusted
         return _Outcome(content=content, is_trusted=is_trusted, is_truncated=is_truncated)
 
-    def _failure(self, tool: ToolDescriptor, error: CortexError) -> "_Outcome":
+    def _failure(self, use: "_Use", error: CortexError) -> "_Outcome":
         """Tells of a deliberate error; what it says may come from wherever the tool's results come from."""
         is_transient = isinstance(error, ToolFailedError) and error.is_transient
         code = error.reason if isinstance(error, ToolFailedError) else error.code
         return _Outcome(
             error=ToolError(code=code, message=shortened(error.message, self._limits.message_characters)),
-            is_trusted=tool.is_trusted,
+            is_trusted=use.tool.is_trusted and not use.companions.has_read_untrusted,
             may_be_repeated=is_transient or isinstance(error, ResourceUnavailableError),
         )
 
@@ -139,6 +159,7 @@ class _Use:
     call: ToolCall
     tool: ToolDescriptor
     context: ToolContext
+    companions: CompanionCalls
     attempts: int = 0
 
 
@@ -187,21 +208,9 @@ class _Progress:
         self._has_ended = True
 
 
-def _context(
-    call: ToolCall,
-    tool: ToolDescriptor,
-    terms: ToolTerms,
-    started_s: float,
-    report: Callable[[str, float | None], None],
-) -> ToolContext:
+def _deadline_s(tool: ToolDescriptor, terms: ToolTerms, started_s: float) -> float:
     own_deadline_s = started_s + tool.timeout_s
-    return ToolContext(
-        call_id=call.id,
-        owner=terms.owner,
-        run_id=terms.run_id,
-        deadline_s=own_deadline_s if terms.deadline_s is None else min(own_deadline_s, terms.deadline_s),
-        report_progress=report,
-    )
+    return own_deadline_s if terms.deadline_s is None else min(own_deadline_s, terms.deadline_s)
 
 
 def _too_late(tool: ToolDescriptor, *, attempts: int) -> _Outcome:

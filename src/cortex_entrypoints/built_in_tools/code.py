@@ -9,7 +9,8 @@ from cortex_adapters.python_functions import FunctionTool, tool
 from cortex_domain.code_execution import CodeError, CodeLimits, CodeRequest, CodeResult, CodeStatus
 from cortex_domain.errors import ToolFailedError
 from cortex_domain.ports import CodeExecutor
-from cortex_domain.tool_execution import ToolContent, ToolEffect, ToolJson, ToolOutput, ToolText
+from cortex_domain.tool_execution import ToolContent, ToolContext, ToolEffect, ToolJson, ToolOutput, ToolText
+from cortex_entrypoints.built_in_tools.companion_functions import companion_functions
 
 CODE_CHARACTERS: Final = 100_000
 _STARTING_S: Final = 30.0
@@ -30,8 +31,9 @@ def run_python_tool(executor: CodeExecutor, *, limits: CodeLimits, reads_workspa
         reads_workspace: Whether code sees the files of the workspace.
     """
 
-    async def run_python(code: Annotated[str, Field(max_length=CODE_CHARACTERS)]) -> ToolOutput:
-        result = await executor.execute(CodeRequest(code=code, limits=limits))
+    async def run_python(code: Annotated[str, Field(max_length=CODE_CHARACTERS)], context: ToolContext) -> ToolOutput:
+        functions = await companion_functions(context.companions)
+        result = await executor.execute(CodeRequest(code=code, functions=functions, limits=limits))
         if result.error is not None:
             raise ToolFailedError(_told(result, result.error), reason=_REASONS.get(result.status, str(result.status)))
         return ToolOutput(content=tuple(_content(result)) or (ToolText(text=_NOTHING),))
@@ -50,7 +52,8 @@ def run_python_tool(executor: CodeExecutor, *, limits: CodeLimits, reads_workspa
 def _description(python: str, limits: CodeLimits) -> str:
     return (
         "Runs Python and returns what it printed and what its last line is worth. Each run begins anew, without the "
-        f"variables of those before it, and may take {limits.timeout_s:g} seconds. {python}\n\n"
+        f"variables of those before it, and may take {limits.timeout_s:g} seconds. {python} "
+        "Tools of yours that only read are functions of the same names, called with named arguments.\n\n"
         "Args:\n    code: The program. Print the result, or make it the last line."
     )
 
