@@ -76,31 +76,7 @@ _ENUMS = (
     generation.Priority,
     messages.Role,
 )
-_ERRORS = (
-    errors.ContextWindowExceededError,
-    errors.ContractViolationError,
-    errors.CortexError,
-    errors.DeadlineExceededError,
-    errors.GenerationNotFoundError,
-    errors.GeneratorBusyError,
-    errors.GeneratorFailedError,
-    errors.InsufficientMemoryError,
-    errors.InsufficientStorageError,
-    errors.InvalidModelError,
-    errors.InvalidRequestError,
-    errors.LoadOptionRefusedError,
-    errors.MemoryExceededError,
-    errors.MemoryPressureError,
-    errors.ModelDownloadError,
-    errors.ModelNotDownloadedError,
-    errors.ModelNotFoundError,
-    errors.ModelNotLoadedError,
-    errors.RequestRefusedError,
-    errors.ResourceUnavailableError,
-    errors.ShuttingDownError,
-    errors.StorageError,
-    errors.UnsupportedCapabilityError,
-)
+_ERRORS = tuple(value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, CortexError))
 _CLASSES: Mapping[str, Any] = {value.__name__: value for value in (*_DATACLASSES, *_ENUMS, *_ERRORS)}
 _FIELDS: Mapping[type, tuple[str, ...]] = {
     cls: tuple(field.name for field in fields(cls) if field.init) for cls in _DATACLASSES
